@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+// `make check` sets this; packages that depend on Martlet still build when a newer compiler adds a warning.
+let strict = ProcessInfo.processInfo.environment["MARTLET_WARNINGS_AS_ERRORS"] != nil
+
+let settings: [SwiftSetting] =
+    [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ] + (strict ? [.treatAllWarnings(as: .error)] : [])
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "martlet",
+    products: [
+        .library(name: "Martlet", targets: ["Martlet"]),
+        .executable(name: "martlet", targets: ["martlet"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // What Glibc's module map leaves out: inotify, open-file-description locks, process groups.
+        .target(name: "CMartletLinux"),
+        .target(
+            name: "MartletMigrations", path: "migrations", resources: [.embedInCode("0001_queue.sqlite.sql")],
+            swiftSettings: settings),
+        .target(name: "MartletCore", swiftSettings: settings),
+        .target(name: "MartletStore", dependencies: ["MartletCore"], swiftSettings: settings),
+        .target(
+            name: "MartletSQLite",
+            dependencies: [
+                "CMartletLinux", "MartletCore", "MartletMigrations", "MartletStore",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "MartletWorker",
+            dependencies: [
+                "CMartletLinux", "MartletCore", "MartletStore", log, lifecycle,
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Martlet",
+            dependencies: ["MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle],
+            swiftSettings: settings),
+        .target(
+            name: "MartletApp",
+            dependencies: [
+                "Martlet", "MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", "Yams", log, lifecycle,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
+    ]
+)

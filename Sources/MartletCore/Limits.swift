@@ -1,0 +1,26 @@
+/// Every limit of the product in one place, each with its reason.
+public enum Limits {
+    /// Args of one job, bytes of JSON. Larger payloads belong in a file or object store, with their address in args.
+    public static let argsBytes = 1 << 20
+    /// Nesting of args. Deeper input is an attack or a mistake, and recursive readers downstream overflow their stacks.
+    public static let argsDepth = 128
+    /// Kind and queue names, bytes of UTF-8: they stand in every listing and in log lines.
+    public static let nameBytes = 128
+    /// Jobs in one enqueue call: bounds one transaction, and so how long other writers wait.
+    public static let enqueueBatch = 10_000
+    /// Jobs under one lease: bounds what one dead worker leaves behind, and the size of a lease row.
+    public static let leaseJobs = 4_096
+    /// What a handler may return, bytes. Larger results are cut by the executor or refused by the library.
+    public static let resultBytes = 64 << 10
+    /// Text of one captured error (message; detail), bytes. Enough for a stack trace, too little to fill a disk.
+    public static let errorMessageBytes = 4 << 10
+    public static let errorDetailBytes = 16 << 10
+    /// Attempts a job may ask for.
+    public static let maxAttempts = 1...1_000
+    /// Attempts when nobody said otherwise: with the default backoff about ten days of trying.
+    public static let defaultMaxAttempts = 25
+    /// How far ahead a job may be scheduled.
+    public static let scheduleAhead: Duration = .seconds(366 * 86_400 * 10)
+    /// How long a handler may run when nobody said otherwise.
+    public static let defaultTimeout: Duration = .seconds(600)
+}

@@ -1,0 +1,56 @@
+/// A job about to be enqueued. Made only from valid parts, so a store never has to look again.
+public struct NewJob: Sendable {
+    /// When a job may first run.
+    public enum Start: Sendable, Equatable {
+        case now
+        /// Counted by the database's clock, from the moment of the enqueue.
+        case after(Duration)
+        case at(Timestamp)
+    }
+
+    public let kind: String
+    public let queue: String
+    public let priority: Priority
+    public let args: JSONText
+    public let start: Start
+    /// nil: as configured for the kind where it runs.
+    public let maxAttempts: Int?
+    /// nil: as configured for the kind where it runs.
+    public let timeout: Duration?
+
+    public static let defaultQueue = "default"
+
+    /// - Throws: ``InvalidInput`` naming the first field that cannot be used.
+    public init(
+        kind: String,
+        args: JSONText = .emptyObject,
+        queue: String = NewJob.defaultQueue,
+        priority: Priority = .default,
+        start: Start = .now,
+        maxAttempts: Int? = nil,
+        timeout: Duration? = nil
+    ) throws(InvalidInput) {
+        try Name.validate(kind, field: "kind")
+        try Name.validate(queue, field: "queue")
+        if case .after(let delay) = start {
+            guard delay >= .zero else { throw InvalidInput(field: "in", reason: "is negative") }
+            guard delay <= Limits.scheduleAhead else { throw InvalidInput(field: "in", reason: "is more than ten years") }
+        }
+        if let maxAttempts, !Limits.maxAttempts.contains(maxAttempts) {
+            throw InvalidInput(
+                field: "max_attempts",
+                reason:
+                    "\(maxAttempts) is out of range; \(Limits.maxAttempts.lowerBound) to \(Limits.maxAttempts.upperBound)")
+        }
+        if let timeout, timeout <= .zero {
+            throw InvalidInput(field: "timeout", reason: "must be longer than nothing")
+        }
+        self.kind = kind
+        self.queue = queue
+        self.priority = priority
+        self.args = args
+        self.start = start
+        self.maxAttempts = maxAttempts
+        self.timeout = timeout
+    }
+}

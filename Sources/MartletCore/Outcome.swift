@@ -1,0 +1,32 @@
+/// How one run of a handler ended. Every way a run can end becomes one of these, and only these are settled.
+public enum Outcome: Sendable, Equatable {
+    /// Done. The result is kept with the job.
+    case completed(result: JSONText?)
+    /// This attempt failed: try again by the retry policy, or after `delay` where the handler asked for one.
+    case retry(JobError, after: Duration? = nil)
+    /// Not now: run again after the delay. No attempt is charged.
+    case snooze(Duration)
+    /// Do not try again.
+    case discard(JobError)
+    /// A person asked for the stop.
+    case cancelled
+    /// The worker stopped before the handler was done, or before it began. No attempt is charged.
+    case interrupted
+}
+
+/// What went wrong in one attempt, as it is kept and shown.
+public struct JobError: Error, Sendable, Equatable {
+    /// What kind of error: a Swift type's name, `exit`, `signal`, `timeout`, `decoding`.
+    public let type: String
+    /// One paragraph for a person.
+    public let message: String
+    /// Whatever helps to find the cause: the tail of standard error, a backtrace.
+    public let detail: String?
+
+    /// Texts are cut to ``Limits``: the message keeps its beginning, the detail its end.
+    public init(type: String, message: String, detail: String? = nil) {
+        self.type = type
+        self.message = CappedText.head(message, bytes: Limits.errorMessageBytes)
+        self.detail = detail.map { CappedText.tail($0, bytes: Limits.errorDetailBytes) }
+    }
+}

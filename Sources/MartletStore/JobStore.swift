@@ -1,0 +1,81 @@
+import MartletCore
+
+/// The seam between what Martlet does and where it keeps things. One conformance suite runs on every store.
+///
+/// What every store promises:
+/// - **Durable**: when `enqueue`, `settle` or a repair returns, a power loss cannot undo it.
+/// - **All or nothing**: a call that throws has changed nothing. One exception is said by its error: after
+///   ``StoreError/Code/unknown`` the change may have happened.
+/// - **Fenced**: only the lease id opens a settlement, and only while the lease is neither revoked nor that job settled.
+/// - **The store owns time**: delays and expiry are counted by its clock, never by a caller's.
+/// - Calls may come from any task or thread, at once.
+package protocol JobStore: Sendable {
+    /// Appends jobs; those due now are available at once.
+    /// - Returns: an id per job, in order.
+    func enqueue(_ jobs: [NewJob]) async throws(StoreError) -> [JobID]
+
+    /// Leases waiting jobs of the kinds asked for: the most urgent priority first, then the lane whose head waits longest.
+    /// An empty answer means nothing is available now.
+    func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease]
+
+    /// Writes how jobs ended. Settlements under a lost lease, or of a job settled before, change nothing and are
+    /// named in the reply; all others are durable.
+    func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply
+
+    func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID
+
+    /// Keeps a worker and all its leases alive for another lease time. Called from a thread of its own, so it blocks
+    /// that thread and needs no task to make progress.
+    func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply
+
+    /// Ends a registration. Leases it still has are recovered as a dead worker's are.
+    func deregister(_ worker: WorkerID) async throws(StoreError)
+
+    /// Looks for workers that died, revokes their leases and appends what they had not done again.
+    func recover() async throws(StoreError) -> RecoveryReply
+
+    /// Moves scheduled and retryable jobs whose time has come into the log.
+    /// - Returns: how many were moved, and when the next one is due. Call again at once while `moved == limit`.
+    func promote(limit: Int) async throws(StoreError) -> PromotionReply
+
+    /// Ends waiting jobs as `cancelled`; running ones are asked to stop, and end when their worker settles them.
+    func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply
+
+    /// Makes failed, cancelled, scheduled and retryable jobs available now.
+    func retry(_ selection: JobSelection) async throws(StoreError) -> RepairReply
+
+    /// Removes failed and cancelled jobs for good.
+    func discard(_ selection: JobSelection) async throws(StoreError) -> RepairReply
+
+    /// How many jobs a repair would take, and how many of the named ones it would refuse. Changes nothing.
+    func preview(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply
+
+    func job(_ id: JobID) async throws(StoreError) -> JobDetail?
+
+    /// Newest first. A page may be shorter than its limit only at the end.
+    func list(_ query: JobQuery) async throws(StoreError) -> JobPage
+
+    /// Groups of failed jobs, the one seen last first.
+    func failures(limit: Int) async throws(StoreError) -> [FailureGroup]
+
+    func stats() async throws(StoreError) -> StoreStats
+
+    /// One entry per lane's queue and kind, priorities added up.
+    func queues() async throws(StoreError) -> [QueueSummary]
+
+    func workers() async throws(StoreError) -> [WorkerSummary]
+
+    /// Removes what ended longer ago than its time, a bounded piece a call.
+    /// - Returns: how many jobs went. Call again at once while it is not zero.
+    func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int
+
+    /// An element whenever there may be new work or a new request to cancel; elements that nobody waited for are one.
+    /// Only a hint: some changes come without one, so callers poll as well.
+    func hints() -> AsyncStream<Void>
+
+    /// Findings about this store, best first for a person who wonders what is wrong.
+    func diagnose() async throws(StoreError) -> [Finding]
+
+    /// Finishes what was begun and lets go of the database. Later calls throw ``StoreError/Code/closed``.
+    func close() async
+}

@@ -1,0 +1,73 @@
+import MartletCore
+
+package struct StoreStats: Sendable, Equatable {
+    /// Every state is there, zero or not.
+    package let counts: [JobState: Int]
+    /// How long the job that has been available longest has waited; nil when none is.
+    package let oldestAvailable: Duration?
+
+    package init(counts: [JobState: Int], oldestAvailable: Duration?) {
+        self.counts = counts
+        self.oldestAvailable = oldestAvailable
+    }
+}
+
+/// One kind in one queue.
+package struct QueueSummary: Sendable, Equatable {
+    package let queue: String
+    package let kind: String
+    package let counts: [JobState: Int]
+    package let oldestAvailable: Duration?
+    /// Live workers that take this kind from this queue.
+    package let workers: Int
+
+    package init(queue: String, kind: String, counts: [JobState: Int], oldestAvailable: Duration?, workers: Int) {
+        self.queue = queue
+        self.kind = kind
+        self.counts = counts
+        self.oldestAvailable = oldestAvailable
+        self.workers = workers
+    }
+}
+
+/// How long ended jobs are kept.
+package struct RetentionPolicy: Sendable, Equatable {
+    package var completed: Duration
+    /// Failed and cancelled ones.
+    package var failed: Duration
+
+    package init(completed: Duration = .seconds(86_400), failed: Duration = .seconds(30 * 86_400)) {
+        self.completed = completed
+        self.failed = failed
+    }
+}
+
+/// One finding of `martlet doctor`.
+package struct Finding: Sendable, Equatable {
+    package enum Level: String, Sendable, Comparable {
+        case ok, note, warning, problem
+
+        package static func < (a: Level, b: Level) -> Bool { a.rank < b.rank }
+
+        private var rank: Int {
+            switch self {
+            case .ok: 0
+            case .note: 1
+            case .warning: 2
+            case .problem: 3
+            }
+        }
+    }
+
+    /// What was looked at: `schema`, `integrity`, `disk`.
+    package let check: String
+    package let level: Level
+    /// What was found, and what to do where something is wrong.
+    package let message: String
+
+    package init(_ check: String, _ level: Level, _ message: String) {
+        self.check = check
+        self.level = level
+        self.message = message
+    }
+}
