@@ -184,7 +184,7 @@ extension SlotState.Stop {
         case .lost:
             return nil
         case .timedOut:
-            let limit = timeout.map { " after \(Self.text($0))" } ?? ""
+            let limit = timeout.map { " after \($0.text)" } ?? ""
             return .retry(JobError(type: "timeout", message: "timed out\(limit)", detail: Self.detail(of: outcome)))
         case .cancelled:
             switch outcome {
@@ -205,11 +205,5 @@ extension SlotState.Stop {
         case .retry(let error, _), .discard(let error): error.detail
         case .completed, .snooze, .cancelled, .interrupted: nil
         }
-    }
-
-    /// `1500ms`, `30s`, as durations are written everywhere.
-    private static func text(_ duration: Duration) -> String {
-        let milliseconds = duration.milliseconds
-        return milliseconds % 1_000 == 0 ? "\(milliseconds / 1_000)s" : "\(milliseconds)ms"
     }
 }
