@@ -16,6 +16,8 @@ package final class SQLiteStore: JobStore {
     /// Workers registered here: their bytes in the lock file are our own and tell us nothing.
     private let ownWorkers = Mutex<Set<Int64>>([])
 
+    private let enqueueing: Merge<NewJob, JobID>
+
     private static let repairPiece = 2_000
 
     package static func open(_ options: SQLiteOptions) async throws(StoreError) -> SQLiteStore {
@@ -51,6 +53,8 @@ package final class SQLiteStore: JobStore {
             if options.migrate && !status.isNewer { try Schema.migrate(db, now: options.clock.now()) }
             try Schema.check(try Schema.status(db), files: files)
         }
+        let clock = options.clock
+        enqueueing = Merge { jobs, db in try Enqueue.run(jobs, now: clock.now(), db) }
         self.options = options
         self.files = files
         self.lock = lock
@@ -61,8 +65,7 @@ package final class SQLiteStore: JobStore {
     // MARK: Jobs
 
     package func enqueue(_ jobs: [NewJob]) async throws(StoreError) -> [JobID] {
-        let clock = options.clock
-        let ids = try await writer.perform { db in try Enqueue.run(jobs, now: clock.now(), db) }
+        let ids = try await writer.perform(jobs, by: enqueueing)
         watch.announce()
         return ids
     }

@@ -28,6 +28,7 @@ final class Writer: Sendable {
     private let wake = DispatchSemaphore(value: 0)
     private let stopped = DispatchGroup()
     private let checkpointer: Checkpointer
+    private let synchronous = SynchronousSetting()
 
     init(files: DatabaseFiles, database: DatabaseQueue, lock: WriteLock, options: SQLiteOptions) {
         self.files = files
@@ -49,7 +50,7 @@ final class Writer: Sendable {
     // MARK: Callers
 
     /// - Parameters:
-    ///   - needed: looked at first, outside a transaction; when it says no, `fallback` is the answer and nothing is written.
+    ///   - skip: looked at first, outside a transaction; when nothing is needed, its answer is the answer and nothing is written.
     ///   - body: may run more than once (see above), each time from a clean state.
     func perform<T: Sendable>(
         _ durability: Durability = .synced, unless skip: Skip<T>? = nil,
@@ -61,7 +62,15 @@ final class Writer: Sendable {
         return try result.get()
     }
 
-    /// The same for a thread that has no task to suspend.
+    /// Carries out items of many callers as one where they meet in a group.
+    func perform<Item, Answer>(_ items: [Item], by merge: Merge<Item, Answer>) async throws(StoreError) -> [Answer] {
+        let result: Result<[Answer], StoreError> = await withUnsafeContinuation { continuation in
+            submit(MergedRequest(items, merge) { continuation.resume(returning: $0) })
+        }
+        return try result.get()
+    }
+
+    /// The same as ``perform(_:unless:_:)`` for a thread that has no task to suspend.
     func performBlocking<T: Sendable>(
         _ durability: Durability = .synced, _ body: @escaping @Sendable (Database) throws -> T
     ) throws(StoreError) -> T {
@@ -152,12 +161,11 @@ final class Writer: Sendable {
     }
 
     private func transaction(_ group: [Operation], _ db: Database) throws {
-        try db.run(group.contains { $0.durability == .synced } ? "pragma synchronous = full" : "pragma synchronous = normal")
+        try synchronous.set(group.contains { $0.durability == .synced }, db)
         try db.run("begin immediate")
         do {
-            for operation in group {
-                try operation.run(db, alone: group.count == 1, path: files.shown)
-            }
+            let units = Operation.merged(group)
+            for unit in units { try unit.lead.run(db, with: unit.others, alone: units.count == 1, path: files.shown) }
             try db.run("commit")
         } catch {
             // SQLite has rolled back by itself after some errors.
@@ -167,78 +175,14 @@ final class Writer: Sendable {
     }
 }
 
-/// A look that may spare an operation its transaction.
-struct Skip<T: Sendable>: Sendable {
-    let isNeeded: @Sendable (Database) throws -> Bool
-    let answer: T
-}
+/// Whether a commit waits for the disk. Set only when it changes.
+private final class SynchronousSetting: @unchecked Sendable {
+    // Sendable: used by the writer thread alone.
+    private var isFull = true
 
-/// One thing to be done by the writer, whatever it returns.
-private class Operation: @unchecked Sendable {
-    // Sendable: made by its caller, then touched only by the writer thread, or by whoever took it out of the queue.
-    let durability: Writer.Durability
-
-    init(_ durability: Writer.Durability) { self.durability = durability }
-
-    /// Whether there is nothing to do, with the answer already known.
-    func isAnswered(_ db: Database) -> Bool { fatalError("overridden") }
-    /// Throws only when the whole transaction is lost; a failure of its own is kept as the answer.
-    func run(_ db: Database, alone: Bool, path: String) throws { fatalError("overridden") }
-    func fail(_ error: StoreError) { fatalError("overridden") }
-    /// Hands the answer over.
-    func deliver() { fatalError("overridden") }
-
-    final func finish(_ error: StoreError) {
-        fail(error)
-        deliver()
+    func set(_ full: Bool, _ db: Database) throws {
+        guard full != isFull else { return }
+        try db.run(full ? "pragma synchronous = full" : "pragma synchronous = normal")
+        isFull = full
     }
-}
-
-private final class Request<T: Sendable>: Operation, @unchecked Sendable {
-    private let skip: Skip<T>?
-    private let body: @Sendable (Database) throws -> T
-    private let handOver: @Sendable (Result<T, StoreError>) -> Void
-    private var answer: Result<T, StoreError>?
-
-    init(
-        _ durability: Writer.Durability, _ skip: Skip<T>?, _ body: @escaping @Sendable (Database) throws -> T,
-        _ handOver: @escaping @Sendable (Result<T, StoreError>) -> Void
-    ) {
-        self.skip = skip
-        self.body = body
-        self.handOver = handOver
-        super.init(durability)
-    }
-
-    override func isAnswered(_ db: Database) -> Bool {
-        guard let skip else { return false }
-        do {
-            guard try !skip.isNeeded(db) else { return false }
-            answer = .success(skip.answer)
-            return true
-        } catch {
-            // The body meets the same trouble, inside a transaction that can report it.
-            return false
-        }
-    }
-
-    override func run(_ db: Database, alone: Bool, path: String) throws {
-        if alone {
-            answer = .success(try body(db))
-            return
-        }
-        try db.run("savepoint operation")
-        do {
-            answer = .success(try body(db))
-        } catch {
-            guard db.isInsideTransaction else { throw error }
-            try db.run("rollback to operation")
-            answer = .failure(StoreError(error, path: path))
-        }
-        try db.run("release operation")
-    }
-
-    override func fail(_ error: StoreError) { answer = .failure(error) }
-
-    override func deliver() { handOver(answer!) }
 }
