@@ -33,7 +33,8 @@ bench: deps
 format:
 	swift format --in-place --parallel --recursive Sources Tests Benchmarks Examples migrations Package.swift
 
-# SQLite's headers, where they are missing.
+# The headers of SQLite and libpq, where they are missing.
 deps:
-	@dpkg-query -W -f='$${Status}\n' libsqlite3-dev 2>/dev/null | grep -q 'ok installed' \
-	  || { apt-get update -qq && apt-get install -y -qq libsqlite3-dev; }
+	@for package in libsqlite3-dev libpq-dev; do \
+	  dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' \
+	    || { apt-get update -qq && apt-get install -y -qq $$package; }; done

@@ -32,7 +32,7 @@ let package = Package(
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
-        // What Glibc's module map leaves out: inotify, open-file-description locks, process groups.
+        // What Glibc's module map leaves out: epoll, inotify, open-file-description locks, process groups.
         .target(name: "CMartletLinux"),
         .target(
             name: "MartletMigrations", path: "migrations", resources: [.embedInCode("0001_queue.sqlite.sql")],
@@ -47,6 +47,8 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "MartletPQ", dependencies: ["CMartletLinux", "CPostgres"], swiftSettings: settings),
         .target(
             name: "MartletWorker",
             dependencies: [
@@ -82,6 +84,7 @@ let package = Package(
         .executableTarget(
             name: "MartletBench", dependencies: ["Martlet", log], path: "Benchmarks/MartletBench", swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
+        .testTarget(name: "MartletPQTests", dependencies: ["MartletPQ", "MartletTestSupport"], swiftSettings: settings),
         .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
         .testTarget(
             name: "MartletWorkerTests", dependencies: ["MartletCore", "MartletStore", "MartletWorker", log, lifecycle],

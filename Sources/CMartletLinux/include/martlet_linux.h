@@ -3,6 +3,7 @@
 #define MARTLET_LINUX_H
 
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 

@@ -1,0 +1,213 @@
+import CMartletLinux
+import CPostgres
+import Foundation
+import Glibc
+
+/// A connection on its way from one thread to another.
+struct ConnectionHandle: @unchecked Sendable {
+    // Sendable: whoever holds the handle is the only one that uses the connection.
+    let pointer: OpaquePointer
+}
+
+/// Where the next attempt should begin, when an earlier one got no answer from a host of several.
+struct HostOrder: Sendable, Equatable {
+    var hosts: [String]
+    var addresses: [String]
+    var ports: [String]
+
+    /// Begins behind the host with this number. libpq wants one port, or as many as hosts.
+    func rotated(after index: Int) -> HostOrder {
+        func turn(_ list: [String]) -> [String] {
+            list.count > 1 ? Array(list[(index + 1)...] + list[...index]) : list
+        }
+        return HostOrder(hosts: turn(hosts), addresses: turn(addresses), ports: turn(ports))
+    }
+}
+
+struct ConnectFailure: Error {
+    let error: PQError
+    /// Trying again does not help.
+    var isLasting: Bool { error.code == .refused || error.code == .invalid }
+    var nextOrder: HostOrder?
+}
+
+/// Connects on a thread of its own, and hands the connection over when it is ready. libpq's connect does not block, except
+/// where it looks up names, reads password and service files, or speaks TLS; none of that may keep the connections in use.
+struct Connector: Sendable {
+    let conninfo: Conninfo
+    let applicationName: String
+    let timeout: Duration
+    let order: HostOrder?
+
+    func start(_ report: @escaping @Sendable (Result<ConnectionHandle, ConnectFailure>) -> Void) {
+        let thread = Thread {
+            report(Result { () throws(ConnectFailure) in try connect() })
+        }
+        thread.name = "martlet-connect"
+        thread.start()
+    }
+
+    func connect() throws(ConnectFailure) -> ConnectionHandle {
+        guard let connection = begin() else {
+            throw ConnectFailure(error: PQError(.unavailable, "out of memory"))
+        }
+        PQsetNoticeProcessor(connection, { _, _ in }, nil)
+        // Makes the message of a failed connect hold its SQLSTATE, which libpq tells in no other way.
+        PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
+        do {
+            try poll(connection)
+        } catch {
+            PQfinish(connection)
+            throw error
+        }
+        keepAlive(connection)
+        guard PQsetnonblocking(connection, 1) == 0, PQenterPipelineMode(connection) == 1 else {
+            defer { PQfinish(connection) }
+            throw failure(connection)
+        }
+        return ConnectionHandle(pointer: connection)
+    }
+
+    private func begin() -> OpaquePointer? {
+        // Later words win over earlier ones; the connection string is expanded where `dbname` stands.
+        var words = [("fallback_application_name", applicationName), ("dbname", conninfo.string)]
+        if let order {
+            if !order.hosts.isEmpty { words.append(("host", order.hosts.joined(separator: ","))) }
+            if !order.addresses.isEmpty { words.append(("hostaddr", order.addresses.joined(separator: ","))) }
+            if !order.ports.isEmpty { words.append(("port", order.ports.joined(separator: ","))) }
+        }
+        words.append(("client_encoding", "UTF8"))
+        let keys = words.map { strdup($0.0) } + [nil]
+        let values = words.map { strdup($0.1) } + [nil]
+        defer { for text in keys + values { free(text) } }
+        return PQconnectStartParams(keys.map { UnsafePointer($0) }, values.map { UnsafePointer($0) }, 1)
+    }
+
+    /// libpq leaves `connect_timeout` to us. It counts per host, so a silent one does not keep us from the next.
+    private func poll(_ connection: OpaquePointer) throws(ConnectFailure) {
+        var place = ""
+        var deadline = Moment.never
+        var step = PGRES_POLLING_WRITING
+        let limit = ConnectionOptions(connection).connectTimeout ?? timeout
+        while PQstatus(connection) != CONNECTION_BAD, step != PGRES_POLLING_FAILED, step != PGRES_POLLING_OK {
+            let here = "\(text(PQhost(connection))) \(text(PQport(connection))) \(text(PQhostaddr(connection)))"
+            if here != place {
+                place = here
+                deadline = Moment.now + limit
+            }
+            guard wait(PQsocket(connection), step, until: deadline) else { throw timedOut(connection, after: limit) }
+            step = PQconnectPoll(connection)
+        }
+        guard step == PGRES_POLLING_OK, PQstatus(connection) == CONNECTION_OK else { throw failure(connection) }
+    }
+
+    private func wait(_ socket: Int32, _ step: PostgresPollingStatusType, until deadline: Moment) -> Bool {
+        while true {
+            let left = (deadline - Moment.now).wholeMilliseconds
+            guard left > 0 else { return false }
+            var ready = pollfd(
+                fd: socket, events: Int16(step == PGRES_POLLING_READING ? POLLIN : POLLOUT), revents: 0)
+            let count = Glibc.poll(&ready, 1, Int32(clamping: left))
+            if count > 0 || count < 0 && errno != EINTR { return true }
+        }
+    }
+
+    private func timedOut(_ connection: OpaquePointer, after limit: Duration) -> ConnectFailure {
+        let message =
+            "\(conninfo.shown): no answer from \(text(PQhost(connection))), port \(text(PQport(connection))), in \(limit)"
+        return ConnectFailure(
+            error: PQError(.unavailable, message),
+            nextOrder: ConnectionOptions(connection).order(
+                after: text(PQhost(connection)), port: text(PQport(connection))))
+    }
+
+    private func failure(_ connection: OpaquePointer) -> ConnectFailure {
+        let parsed = ConnectMessage(text(PQerrorMessage(connection)))
+        // libpq gave up before it knew of any host: an unknown option, or a service that no file defines.
+        let isUnusable = text(PQhost(connection)).isEmpty
+        let needsPassword = PQconnectionNeedsPassword(connection) == 1
+        let isLasting = needsPassword || !parsed.states.isEmpty && parsed.states.allSatisfy(SQLState.isLasting)
+        var error = PQError(
+            isUnusable ? .invalid : isLasting ? .refused : .unavailable, "\(conninfo.shown): \(parsed.message)",
+            sqlState: parsed.states.last)
+        if needsPassword { error.hint = "give one in the URL, PGPASSWORD or a password file" }
+        return ConnectFailure(error: error)
+    }
+
+    /// A peer that vanished is noticed in about ten seconds, where the connection string does not say otherwise.
+    private func keepAlive(_ connection: OpaquePointer) {
+        let options = ConnectionOptions(connection)
+        guard options["keepalives"] != "0" else { return }
+        let settings: [(String, Int32, Int32)] = [
+            ("keepalives_idle", Int32(TCP_KEEPIDLE), 5), ("keepalives_interval", Int32(TCP_KEEPINTVL), 2),
+            ("keepalives_count", Int32(TCP_KEEPCNT), 3), ("tcp_user_timeout", Int32(TCP_USER_TIMEOUT), 10_000),
+        ]
+        for (name, option, value) in settings where options[name] == nil {
+            var value = value
+            // Refused on a Unix socket, which needs none of it.
+            _ = setsockopt(
+                PQsocket(connection), Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
+        }
+    }
+}
+
+/// What is in force on a connection, from wherever it came: the string, the environment, a service file.
+struct ConnectionOptions {
+    private var values: [String: String] = [:]
+
+    init(_ connection: OpaquePointer) {
+        guard let options = PQconninfo(connection) else { return }
+        defer { PQconninfoFree(options) }
+        var option = options
+        while let name = option.pointee.keyword {
+            if let value = option.pointee.val, value.pointee != 0 { values[String(cString: name)] = String(cString: value) }
+            option += 1
+        }
+    }
+
+    subscript(name: String) -> String? { values[name] }
+
+    /// Nil where it is not set; a century where it is switched off.
+    var connectTimeout: Duration? {
+        guard let seconds = values["connect_timeout"].flatMap({ Int($0) }) else { return nil }
+        return seconds > 0 ? .seconds(max(2, seconds)) : .seconds(36_525 * 86_400)
+    }
+
+    /// Nil where there is only one host.
+    func order(after host: String, port: String) -> HostOrder? {
+        func list(_ name: String) -> [String] {
+            values[name]?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
+        }
+        let order = HostOrder(hosts: list("host"), addresses: list("hostaddr"), ports: list("port"))
+        let count = max(order.hosts.count, order.addresses.count)
+        guard count > 1 else { return nil }
+        let names = order.hosts.isEmpty ? order.addresses : order.hosts
+        let index = names.indices.first { index in
+            names[index] == host && (order.ports.count < 2 || order.ports[index] == port)
+        }
+        return order.rotated(after: index ?? 0)
+    }
+}
+
+/// libpq's words about a failed connect, with the SQLSTATEs taken out of them.
+struct ConnectMessage: Equatable {
+    let message: String
+    let states: [String]
+
+    /// Verbose messages read `FATAL:  28P01: password authentication failed…`, then `LOCATION:  auth_failed, auth.c:335`.
+    init(_ text: String) {
+        var states: [String] = []
+        let lines = text.split(separator: "\n").compactMap { line -> String? in
+            let line = line.trimmingCharacters(in: .whitespaces)
+            guard !line.hasPrefix("LOCATION:") else { return nil }
+            guard let match = line.firstMatch(of: #/:  ([0-9A-Z]{5}): /#) else { return line }
+            states.append(String(match.1))
+            return line.replacingCharacters(in: match.range, with: ":  ")
+        }
+        self.states = states
+        message = lines.joined(separator: "; ").replacingOccurrences(of: ":  ", with: ": ")
+    }
+}
+
+func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
+func text(_ pointer: UnsafeMutablePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }

@@ -1,0 +1,92 @@
+import CPostgres
+
+/// How to reach a server: anything libpq takes, a URL or `key=value` words. May hold a password; `shown` never does.
+package struct Conninfo: Sendable {
+    package let string: String
+    /// For people: the same without passwords.
+    package let shown: String
+
+    /// - Throws: `.invalid`, when libpq cannot parse it.
+    package init(_ string: String) throws(PQError) {
+        var message: UnsafeMutablePointer<CChar>?
+        guard let options = PQconninfoParse(string, &message) else {
+            defer { PQfreemem(message) }
+            throw PQError(.invalid, "the connection string cannot be read: \(Self.withoutQuotes(text(message)))")
+        }
+        defer { PQconninfoFree(options) }
+        self.string = string
+        shown = Self.render(Self.given(options), isURL: Self.isURL(string))
+    }
+
+    package var isURL: Bool { Self.isURL(string) }
+
+    private static func isURL(_ string: String) -> Bool {
+        string.hasPrefix("postgres://") || string.hasPrefix("postgresql://")
+    }
+
+    /// libpq quotes the part that it did not understand, which may be the password.
+    private static func withoutQuotes(_ message: String) -> String {
+        message.replacing(#/"[^"]*"/#, with: "…").replacing("\n", with: "")
+    }
+
+    private struct Option {
+        let name: String
+        let value: String
+        let isSecret: Bool
+    }
+
+    private static func given(_ options: UnsafeMutablePointer<PQconninfoOption>) -> [Option] {
+        var given: [Option] = []
+        var option = options
+        while let name = option.pointee.keyword {
+            if let value = option.pointee.val {
+                // libpq marks with a star what a form should not show.
+                let isSecret = text(option.pointee.dispchar) == "*"
+                given.append(Option(name: String(cString: name), value: String(cString: value), isSecret: isSecret))
+            }
+            option += 1
+        }
+        return given
+    }
+
+    private static func render(_ options: [Option], isURL: Bool) -> String {
+        guard isURL else {
+            return options.map { option in
+                "\(option.name)=\(option.isSecret ? "***" : quoted(option.value))"
+            }.joined(separator: " ")
+        }
+        var rest = Dictionary(uniqueKeysWithValues: options.map { ($0.name, $0) })
+        func take(_ name: String) -> String? { rest.removeValue(forKey: name)?.value }
+        var url = "postgres://"
+        if let user = take("user") { url += escaped(user) }
+        if take("password") != nil { url += ":***" }
+        if url.count > "postgres://".count { url += "@" }
+        url += places(take("host"), ports: take("port"))
+        if let name = take("dbname") { url += "/" + escaped(name) }
+        let words = options.filter { rest[$0.name] != nil }.map { "\($0.name)=\($0.isSecret ? "***" : escaped($0.value))" }
+        return words.isEmpty ? url : "\(url)?\(words.joined(separator: "&"))"
+    }
+
+    private static func places(_ hosts: String?, ports: String?) -> String {
+        let hosts = hosts?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? [""]
+        let ports = ports?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
+        return hosts.enumerated().map { index, host in
+            let shownHost = host.contains(":") ? "[\(host)]" : escaped(host)
+            let port = ports.count == 1 ? ports[0] : index < ports.count ? ports[index] : ""
+            return port.isEmpty ? shownHost : "\(shownHost):\(port)"
+        }.joined(separator: ",")
+    }
+
+    private static func quoted(_ value: String) -> String {
+        guard value.isEmpty || value.contains(where: { $0 == " " || $0 == "'" || $0 == "\\" }) else { return value }
+        return "'\(value.replacing("\\", with: "\\\\").replacing("'", with: "\\'"))'"
+    }
+
+    private static func escaped(_ value: String) -> String {
+        value.utf8.map { byte in
+            let character = Character(UnicodeScalar(byte))
+            let isPlain = byte < 0x80 && (character.isLetter || character.isNumber || "-._~".contains(character))
+            return isPlain ? String(character) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        }.joined()
+    }
+}

@@ -1,0 +1,74 @@
+import Synchronization
+
+/// One request of a caller, on its way to the I/O thread and back.
+final class Request: Sendable {
+    enum Work: Sendable {
+        /// Together one transaction.
+        case steps([Step])
+        /// Statements in one text, without parameters, answered as text.
+        case script(String)
+        /// A script with `COPY … FROM STDIN` in it.
+        case copy(String, CopyFeed)
+    }
+
+    let work: Work
+    let lane: Lane
+    let submitted: Moment
+    let deadline: Moment
+    /// Called once, on the I/O thread, which must not be kept.
+    private let finish: @Sendable (Result<[Rows], PQError>) -> Void
+    private let isCancelled = Atomic<Bool>(false)
+
+    init(
+        _ work: Work, lane: Lane, submitted: Moment, deadline: Moment,
+        finish: @escaping @Sendable (Result<[Rows], PQError>) -> Void
+    ) {
+        self.work = work
+        self.lane = lane
+        self.submitted = submitted
+        self.deadline = deadline
+        self.finish = finish
+    }
+
+    func end(_ result: Result<[Rows], PQError>) {
+        switch work {
+        case .copy(_, let feed): feed.finish()
+        case .steps, .script: break
+        }
+        finish(result)
+    }
+
+    /// The task may be cancelled before its request arrives at the I/O thread.
+    func markCancelled() { isCancelled.store(true, ordering: .releasing) }
+    var wasCancelled: Bool { isCancelled.load(ordering: .acquiring) }
+
+    /// Uses a connection alone, outside pipeline mode.
+    var isAlone: Bool {
+        switch work {
+        case .steps: false
+        case .script, .copy: true
+        }
+    }
+}
+
+/// A request and what has become of it so far.
+struct Ticket {
+    let request: Request
+    /// It has been sent again once because its prepared statements were gone.
+    var hasRepeated = false
+}
+
+/// Which connections a request goes through. Requests of one lane do not wait for those of another.
+package struct Lane: Hashable, Sendable, CustomStringConvertible {
+    private let name: String
+
+    private init(_ name: String) { self.name = name }
+
+    /// The shared connections.
+    package static let shared = Lane("shared")
+    /// One connection for what must not wait behind anything.
+    package static let heartbeat = Lane("heartbeat")
+    static let listener = Lane("listener")
+
+    package var description: String { name }
+}

@@ -1,0 +1,178 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// A PostgreSQL server of the tests' own, in a temporary directory, gone when the test process ends, however it ends.
+///
+/// A small shell is the server's parent. It waits for the end of a pipe that this process holds open and nobody else
+/// does; when the process dies, by whatever cause, the pipe ends, and the shell stops the server and removes the directory.
+package final class PostgresServer: Sendable {
+    package struct Options: Sendable {
+        /// Off makes tests faster, and loses nothing as long as the machine does not crash.
+        package var fsync = false
+        /// Lines for postgresql.conf.
+        package var settings: [String] = []
+
+        package init(fsync: Bool = false, settings: [String] = []) {
+            self.fsync = fsync
+            self.settings = settings
+        }
+    }
+
+    package enum StopMode: String, Sendable { case smart, fast, immediate }
+
+    package let directory: URL
+    package let port: Int
+    private let tools: PostgresTools
+    private let options: Options
+    /// Closing it, or dying, ends the server.
+    private let leash: Int32
+
+    private static let started = Mutex<Result<PostgresServer, PostgresServerFailure>?>(nil)
+
+    /// The one that tests share, started by the first that asks. Tests that stop it start their own instead.
+    package static func shared() throws -> PostgresServer {
+        try started.withLock { started in
+            if let started { return try started.get() }
+            let result = Result { () throws(PostgresServerFailure) in try PostgresServer(Options()) }
+            started = result
+            return try result.get()
+        }
+    }
+
+    package init(_ options: Options = Options()) throws(PostgresServerFailure) {
+        tools = try PostgresTools()
+        self.options = options
+        port = try freePort()
+        directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "martlet-pg-\(UUID().uuidString.prefix(8))")
+        leash = try tools.leash(directory: directory)
+        try tools.run("initdb", ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
+        try configure()
+        try start()
+    }
+
+    deinit { close(leash) }
+
+    private var data: String { directory.appendingPathComponent("data").path }
+
+    private func configure() throws(PostgresServerFailure) {
+        let lines =
+            [
+                "port = \(port)", "listen_addresses = '127.0.0.1'", "unix_socket_directories = '\(directory.path)'",
+                "fsync = \(options.fsync ? "on" : "off")", "max_connections = 200", "log_min_messages = warning",
+                "shared_buffers = 128MB", "logging_collector = off", "max_prepared_transactions = 0",
+            ] + options.settings
+        try tools.write(lines.joined(separator: "\n") + "\n", appendingTo: data + "/postgresql.conf")
+    }
+
+    /// - Parameter lines: replace pg_hba.conf, for tests of passwords; takes effect at the next start or reload.
+    package func allow(_ lines: [String]) throws {
+        try tools.shell("cat > '\(data)/pg_hba.conf'", input: lines.joined(separator: "\n") + "\n")
+        try tools.run("pg_ctl", ["-D", data, "reload"])
+    }
+
+    package func start() throws(PostgresServerFailure) {
+        try tools.run("pg_ctl", ["-D", data, "-w", "-t", "60", "-l", "\(directory.path)/log", "start"])
+    }
+
+    package func stop(_ mode: StopMode = .fast) throws(PostgresServerFailure) {
+        try tools.run("pg_ctl", ["-D", data, "-w", "-t", "60", "-m", mode.rawValue, "stop"])
+    }
+
+    package func restart(_ mode: StopMode = .fast) throws(PostgresServerFailure) {
+        try stop(mode)
+        try start()
+    }
+
+    /// The postmaster's death by SIGKILL; its children notice and go.
+    package func kill() throws(PostgresServerFailure) { try signal(SIGKILL) }
+
+    /// The postmaster and all its backends stand still, or go on.
+    package func freeze() throws(PostgresServerFailure) { try signalAll(SIGSTOP) }
+    package func thaw() throws(PostgresServerFailure) { try signalAll(SIGCONT) }
+
+    private func postmaster() throws(PostgresServerFailure) -> pid_t {
+        guard
+            let text = FileManager.default.contents(atPath: data + "/postmaster.pid").map({
+                String(decoding: $0, as: UTF8.self)
+            }),
+            let pid = text.split(separator: "\n").first.flatMap({ pid_t($0) })
+        else { throw PostgresServerFailure("the server is not running") }
+        return pid
+    }
+
+    private func signal(_ signal: Int32) throws(PostgresServerFailure) {
+        let pid = try postmaster()
+        guard Glibc.kill(pid, signal) == 0 else { throw PostgresServerFailure("cannot signal \(pid)") }
+    }
+
+    private func signalAll(_ signal: Int32) throws(PostgresServerFailure) {
+        let pid = try postmaster()
+        let children = FileManager.default.contents(atPath: "/proc/\(pid)/task/\(pid)/children") ?? Data()
+        for child in String(decoding: children, as: UTF8.self).split(separator: " ").compactMap({ pid_t($0) }) {
+            // One that has just ended is none to stop.
+            _ = Glibc.kill(child, signal)
+        }
+        guard Glibc.kill(pid, signal) == 0 else { throw PostgresServerFailure("cannot signal \(pid)") }
+    }
+
+    /// By TCP.
+    package func url(database: String = "postgres", user: String = "postgres", password: String? = nil) -> String {
+        "postgres://\(user)\(password.map { ":\($0)" } ?? "")@127.0.0.1:\(port)/\(database)"
+    }
+
+    /// By Unix socket.
+    package func socketURL(database: String = "postgres") -> String {
+        let host = directory.path.replacingOccurrences(of: "/", with: "%2F")
+        return "postgres://postgres@\(host):\(port)/\(database)"
+    }
+
+    /// What the server has written to its log.
+    package var log: String {
+        String(decoding: FileManager.default.contents(atPath: directory.path + "/log") ?? Data(), as: UTF8.self)
+    }
+
+    /// Runs SQL with psql, as somebody else would.
+    @discardableResult
+    package func psql(_ sql: String, database: String = "postgres") throws(PostgresServerFailure) -> String {
+        try tools.run(
+            "psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url(database: database), "-f", "-"], input: sql)
+    }
+
+    private static let lastDatabase = Mutex(0)
+
+    /// A new database for one test.
+    /// - Returns: its name.
+    package func makeDatabase(template: String = "template1") throws(PostgresServerFailure) -> String {
+        let name = Self.lastDatabase.withLock { number in
+            number += 1
+            return "test_\(number)"
+        }
+        try psql("create database \(name) template \(template)")
+        return name
+    }
+}
+
+package struct PostgresServerFailure: Error, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// A port that is free now. Another process may take it before we do; then starting the server says so.
+private func freePort() throws(PostgresServerFailure) -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+            bind(descriptor, pointer, length) == 0 && getsockname(descriptor, pointer, &length) == 0
+        }
+    }
+    guard isBound else { throw PostgresServerFailure("no free port") }
+    return Int(UInt16(bigEndian: address.sin_port))
+}
