@@ -1,0 +1,40 @@
+-- Nobody but the owner may do anything until create_roles() says so.
+do $$
+begin
+  execute format('revoke all on all functions in schema %I from public', current_schema());
+end $$;
+
+-- Roles of this schema, without login, to be granted to the users of programs: a producer enqueues and nothing else, a
+-- worker also claims and keeps the queue going, a reader looks, an admin also repairs. Run by the owner; again is no harm.
+create function create_roles() returns setof text language plpgsql set search_path from current as $$
+declare
+  v_schema text := current_schema();
+  r record;
+  v_function regprocedure;
+begin
+  for r in
+    select * from (values
+      ('producer', array['enqueue', 'enqueue_many', 'enqueue_batch']),
+      ('worker', array['enqueue', 'enqueue_many', 'enqueue_batch', 'claim', 'settle', 'register', 'heartbeat', 'deregister',
+        'recover', 'promote', 'retain']),
+      ('reader', array['find', 'lease_of', 'leased', 'is_claimed', 'as_row', 'list_jobs', 'list_running', 'list_available',
+        'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'select_ids']),
+      ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'repair'])) t(role, functions)
+  loop
+    if not exists (select 1 from pg_roles where rolname = v_schema || '_' || r.role) then
+      execute format('create role %I nologin', v_schema || '_' || r.role);
+    end if;
+    execute format('grant usage on schema %I to %I', v_schema, v_schema || '_' || r.role);
+    execute format('grant select on migration to %I', v_schema || '_' || r.role);
+    for v_function in
+      select oid::regprocedure from pg_proc where pronamespace = v_schema::regnamespace and proname = any(r.functions)
+    loop
+      execute format('grant execute on function %s to %I', v_function, v_schema || '_' || r.role);
+    end loop;
+    return next v_schema || '_' || r.role;
+  end loop;
+  execute format('grant select on all tables in schema %I to %I', v_schema, v_schema || '_reader');
+  execute format('alter default privileges in schema %I grant select on tables to %I', v_schema, v_schema || '_reader');
+  execute format('grant %I to %I', v_schema || '_reader', v_schema || '_admin');
+end $$;
+revoke all on function create_roles() from public;
