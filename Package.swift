@@ -35,7 +35,12 @@ let package = Package(
         // What Glibc's module map leaves out: epoll, inotify, open-file-description locks, process groups.
         .target(name: "CMartletLinux"),
         .target(
-            name: "MartletMigrations", path: "migrations", resources: [.embedInCode("0001_queue.sqlite.sql")],
+            name: "MartletMigrations", path: "migrations",
+            resources: [
+                .embedInCode("0001_queue.sqlite.sql"), .embedInCode("0001_queue.postgres.sql"),
+                .embedInCode("0001_queue.postgres.work.sql"), .embedInCode("0001_queue.postgres.upkeep.sql"),
+                .embedInCode("0001_queue.postgres.people.sql"), .embedInCode("0001_queue.postgres.roles.sql"),
+            ],
             swiftSettings: settings),
         .target(name: "MartletCore", swiftSettings: settings),
         .target(name: "MartletStore", dependencies: ["MartletCore"], swiftSettings: settings),
@@ -49,6 +54,9 @@ let package = Package(
             swiftSettings: settings),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "MartletPQ", dependencies: ["CMartletLinux", "CPostgres"], swiftSettings: settings),
+        .target(
+            name: "MartletPostgres", dependencies: ["MartletCore", "MartletMigrations", "MartletPQ", "MartletStore"],
+            swiftSettings: settings),
         .target(
             name: "MartletWorker",
             dependencies: [
@@ -69,7 +77,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "MartletTestSupport", dependencies: ["MartletCore", "MartletSQLite", "MartletStore"],
+            name: "MartletTestSupport", dependencies: ["MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore"],
             swiftSettings: settings),
         .testTarget(
             name: "MartletStoreTests", dependencies: ["MartletCore", "MartletStore", "MartletTestSupport"],
@@ -84,6 +92,10 @@ let package = Package(
         .executableTarget(
             name: "MartletBench", dependencies: ["Martlet", log], path: "Benchmarks/MartletBench", swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
+        .testTarget(
+            name: "MartletPostgresTests",
+            dependencies: ["MartletCore", "MartletPQ", "MartletPostgres", "MartletStore", "MartletTestSupport"],
+            swiftSettings: settings),
         .testTarget(name: "MartletPQTests", dependencies: ["MartletPQ", "MartletTestSupport"], swiftSettings: settings),
         .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
         .testTarget(

@@ -1,12 +1,13 @@
 import Foundation
 import MartletCore
+import MartletPostgres
 import MartletSQLite
 import MartletStore
 
 /// The engines that the conformance suite runs on: every behaviour on each of them.
 package enum Engine: String, CaseIterable, Sendable {
     case sqlite
-
+    case postgres
 }
 
 /// A database of its own for one test, and the means to be somebody else to it.
@@ -29,6 +30,12 @@ package func withStore(_ engine: Engine, _ body: (StoreFixture) async throws -> 
                 try await SQLiteStore.open(SQLiteOptions(path: path, busyTimeout: .seconds(60), clock: clock))
             }
             try await check(StoreFixture(store: try await open(), another: open, advance: clock.advance), body)
+        }
+    case .postgres:
+        try await withPostgresSchema { schema in
+            let options = schema.options
+            let open: @Sendable () async throws -> any JobStore = { try await PostgresStore.open(options) }
+            try await check(StoreFixture(store: try await open(), another: open, advance: schema.advance), body)
         }
     }
 }

@@ -1,0 +1,73 @@
+import MartletPQ
+import MartletStore
+
+/// The connections of one process, as the store uses them: every request is one transaction, and carried out even when the
+/// task that asked is cancelled, because what was begun must be known to have ended.
+struct Database: Sendable {
+    let client: PQClient
+    let place: Place
+
+    /// Deadlocks and serialization failures undo everything, so the same again is right; each loser lets somebody win.
+    private static let attempts = 5
+
+    init(_ options: PostgresOptions) throws(StoreError) {
+        let place: Place
+        do throws(PQError) {
+            var settings = try PQOptions(options.url)
+            settings.connections = 2
+            settings.dedicated = [.heartbeat]
+            settings.prepared = options.prepared
+            settings.within = options.within
+            place = Place(shown: settings.conninfo.shown, schema: options.schema)
+            client = PQClient(settings)
+        } catch {
+            throw StoreError(.unusable, error.message)
+        }
+        self.place = place
+    }
+
+    func run(_ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil) async throws(StoreError) -> Rows {
+        var attempt = 1
+        while true {
+            do throws(PQError) {
+                return try await shielded { [client] () throws(PQError) in
+                    try await client.run(statement, parameters, within: within)
+                }
+            } catch {
+                guard error.sqlState?.hasPrefix("40") == true, attempt < Self.attempts else {
+                    throw StoreError(error, place)
+                }
+                attempt += 1
+            }
+        }
+    }
+
+    /// - Returns: nil when the server raised the given SQLSTATE.
+    @discardableResult
+    func script(_ sql: String, unless state: String? = nil, within: Duration? = nil) async throws(StoreError) -> [Rows]? {
+        do throws(PQError) {
+            return try await shielded { [client] () throws(PQError) in try await client.script(sql, within: within) }
+        } catch {
+            if let state, error.sqlState == state { return nil }
+            throw StoreError(error, place)
+        }
+    }
+
+    /// For the thread of the heartbeat.
+    func runBlocking(_ statement: Statement, _ parameters: [Value]) throws(StoreError) -> Rows {
+        do throws(PQError) {
+            return try client.runBlocking(statement, parameters, lane: .heartbeat)
+        } catch {
+            throw StoreError(error, place)
+        }
+    }
+
+    private func shielded<T: Sendable>(
+        _ body: @escaping @Sendable () async throws(PQError) -> T
+    ) async throws(PQError) -> T {
+        let result = await Task { () -> Result<T, PQError> in
+            do throws(PQError) { return .success(try await body()) } catch { return .failure(error) }
+        }.value
+        return try result.get()
+    }
+}

@@ -1,0 +1,83 @@
+import MartletMigrations
+import MartletPQ
+import MartletStore
+
+/// Brings the schema up to date, each step in a transaction of its own under a lock, so that two at once are safe.
+enum Schema {
+    static let migrations: [Migration] = Migrations.postgres.map {
+        Migration(version: $0.version, name: $0.name, sql: $0.sql.map { String(decoding: $0, as: UTF8.self) }.joined())
+    }
+
+    /// The oldest server with xid8 and pg_current_snapshot().
+    private static let oldestServer = 130_000
+    /// Raised by a step that somebody else has carried out meanwhile.
+    private static let alreadyDone = "MT001"
+
+    static func status(_ database: Database, within: Duration? = nil) async throws(StoreError) -> MigrationStatus {
+        let server = try await database.run(
+            .once(
+                """
+                select current_setting('server_version_num')::int4, current_setting('server_version'),
+                  to_regclass($1) is not null
+                """), [.text("\(database.place.quoted).migration")], within: within)
+        guard server.int(0, 0) >= oldestServer else {
+            throw StoreError(
+                .incompatible,
+                "\(database.place.shown) is PostgreSQL \(server.text(0, 1)); 13 or newer is needed, which knows 64-bit "
+                    + "transaction ids")
+        }
+        guard server.bool(0, 2) else { return MigrationStatus(current: 0, known: migrations) }
+        let rows = try await database.run(
+            .once("select coalesce(max(version), 0)::int4 from \(database.place.quoted).migration"))
+        return MigrationStatus(current: Int(rows.int(0, 0)), known: migrations)
+    }
+
+    static func migrate(_ database: Database) async throws(StoreError) {
+        for migration in migrations.dropFirst(try await status(database).current) {
+            try await database.script(script(migration, database.place), unless: alreadyDone, within: .seconds(600))
+        }
+    }
+
+    static func check(_ status: MigrationStatus, _ place: Place) throws(StoreError) {
+        if status.isNewer {
+            throw StoreError(
+                .incompatible,
+                "\(place.shown) has schema version \(status.current), made by a newer martlet; this one knows \(status.latest): "
+                    + "install the newer version")
+        }
+        if !status.pending.isEmpty {
+            throw StoreError(
+                .incompatible,
+                "\(place.shown) has version \(status.current) of \(status.latest) in schema \(place.schema): "
+                    + "run martlet migrate up")
+        }
+    }
+
+    /// All that `migrate` would run, as a person can run it with psql.
+    static func plan(_ pending: ArraySlice<Migration>, _ place: Place) -> String {
+        pending.map { script($0, place) }.joined(separator: "\n")
+    }
+
+    private static func script(_ migration: Migration, _ place: Place) -> String {
+        let literal = "'" + place.quoted.replacing("'", with: "''") + ".migration'"
+        return """
+            -- Step \(migration.version): \(migration.name)
+            begin;
+            select pg_advisory_xact_lock(hashtextextended('martlet migrate ' || \(literal), 0));
+            do $guard$
+            declare v_done boolean := false;
+            begin
+              if to_regclass(\(literal)) is not null then
+                execute 'select exists (select 1 from ' || \(literal) || ' where version >= \(migration.version))' into v_done;
+              end if;
+              if v_done then raise 'step \(migration.version) has been carried out already' using errcode = '\(alreadyDone)'; end if;
+            end $guard$;
+            create schema if not exists \(place.quoted);
+            set local search_path = \(place.quoted), pg_temp;
+            \(migration.sql)
+            insert into migration (version, name) values (\(migration.version), '\(migration.name)');
+            commit;
+
+            """
+    }
+}

@@ -1,0 +1,205 @@
+import MartletCore
+import MartletPQ
+import MartletStore
+
+/// The queue in a schema of a PostgreSQL database. The layout and every decision about jobs are in `migrations/`; here the
+/// calls become statements, and what arrives together is sent as one.
+///
+/// A process has at most four connections: two for everything, one for heartbeats, one that listens.
+package final class PostgresStore: JobStore {
+    private let database: Database
+    private let hinting: Hints
+
+    private let enqueueing: Gather<NewJob, JobID>
+    private let claiming: Claim
+    private let settling: Settle
+    private let working: Workers
+    private let repairing: Repairs
+    private let rows: JobRows
+    private let counting: Stats
+
+    package static func open(_ options: PostgresOptions) async throws(StoreError) -> PostgresStore {
+        let database = try Database(options)
+        do throws(StoreError) {
+            if options.migrate { try await Schema.migrate(database) }
+            try Schema.check(try await Schema.status(database, within: options.openWithin), database.place)
+            return PostgresStore(database, try Self.listener(options))
+        } catch {
+            await database.client.close()
+            throw error
+        }
+    }
+
+    /// Where a database stands; changes nothing in it.
+    package static func migrationStatus(_ options: PostgresOptions) async throws(StoreError) -> MigrationStatus {
+        try await with(options) { database throws(StoreError) in
+            try await Schema.status(database, within: options.openWithin)
+        }
+    }
+
+    package static func migrate(_ options: PostgresOptions) async throws(StoreError) -> MigrationStatus {
+        try await with(options) { database throws(StoreError) in
+            let status = try await Schema.status(database, within: options.openWithin)
+            guard !status.isNewer else { return status }
+            try await Schema.migrate(database)
+            return try await Schema.status(database)
+        }
+    }
+
+    /// The SQL that `migrate` would run now; empty when there is nothing to do.
+    package static func plan(_ options: PostgresOptions) async throws(StoreError) -> String {
+        try await with(options) { database throws(StoreError) in
+            let status = try await Schema.status(database, within: options.openWithin)
+            return Schema.plan(Schema.migrations.dropFirst(status.current), database.place)
+        }
+    }
+
+    /// Makes the roles for producers, workers, readers and admins.
+    /// - Returns: their names.
+    package static func createRoles(_ options: PostgresOptions) async throws(StoreError) -> [String] {
+        try await with(options) { database throws(StoreError) in
+            let rows = try await database.run(.once("select * from \(database.place.quoted).create_roles()"))
+            return (0..<rows.count).map { rows.text($0, 0) }
+        }
+    }
+
+    private static func with<T>(
+        _ options: PostgresOptions, _ body: (Database) async throws(StoreError) -> T
+    ) async throws(StoreError) -> T {
+        let database = try Database(options)
+        do throws(StoreError) {
+            let value = try await body(database)
+            await database.client.close()
+            return value
+        } catch {
+            await database.client.close()
+            throw error
+        }
+    }
+
+    private static func listener(_ options: PostgresOptions) throws(StoreError) -> Conninfo? {
+        guard let url = options.listenerURL else { return nil }
+        do throws(PQError) { return try Conninfo(url) } catch { throw StoreError(.unusable, error.message) }
+    }
+
+    private init(_ database: Database, _ listener: Conninfo?) {
+        let enqueue = Enqueue(database.place)
+        self.database = database
+        hinting = Hints(database.client, channel: database.place.schema, conninfo: listener)
+        enqueueing = Gather(limit: Limits.enqueueBatch) { jobs throws(StoreError) in try await enqueue.run(jobs, database) }
+        claiming = Claim(database.place)
+        settling = Settle(database.place)
+        working = Workers(database.place)
+        repairing = Repairs(database.place)
+        rows = JobRows(database.place)
+        counting = Stats(database.place)
+    }
+
+    // MARK: Jobs
+
+    package func enqueue(_ jobs: [NewJob]) async throws(StoreError) -> [JobID] {
+        guard !jobs.isEmpty else { return [] }
+        let ids = try await enqueueing.perform(jobs)
+        hinting.announce()
+        return ids
+    }
+
+    package func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease] {
+        switch try await claiming.run(request, sleeps: hinting.isHeard, database) {
+        case .leases(let leases):
+            hinting.settled()
+            return leases
+        case .again:
+            hinting.echo()
+            return []
+        }
+    }
+
+    package func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply {
+        try await settling.run(settlements, database)
+    }
+
+    package func promote(limit: Int) async throws(StoreError) -> PromotionReply {
+        let reply = try await working.promote(limit: limit, database)
+        if reply.moved > 0 { hinting.announce() }
+        return reply
+    }
+
+    // MARK: Workers
+
+    package func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID {
+        try await working.register(worker, database)
+    }
+
+    package func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply {
+        try working.heartbeat(worker, database)
+    }
+
+    package func deregister(_ worker: WorkerID) async throws(StoreError) {
+        try await working.deregister(worker, database)
+        hinting.announce()
+    }
+
+    package func recover() async throws(StoreError) -> RecoveryReply {
+        let reply = try await working.recover(database)
+        if reply.recoveredJobs > 0 { hinting.announce() }
+        return reply
+    }
+
+    // MARK: Repairs
+
+    package func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply {
+        try await repair(.cancel, selection)
+    }
+
+    package func retry(_ selection: JobSelection) async throws(StoreError) -> RepairReply {
+        try await repair(.retry, selection)
+    }
+
+    package func discard(_ selection: JobSelection) async throws(StoreError) -> RepairReply {
+        try await repair(.discard, selection)
+    }
+
+    private func repair(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
+        let reply = try await repairing.run(repair, selection, database)
+        hinting.announce()
+        return reply
+    }
+
+    package func preview(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
+        try await repairing.preview(repair, selection, database)
+    }
+
+    package func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int {
+        try await working.retain(policy, limit: limit, database)
+    }
+
+    // MARK: Views
+
+    package func job(_ id: JobID) async throws(StoreError) -> JobDetail? { try await rows.job(id, database) }
+
+    package func list(_ query: JobQuery) async throws(StoreError) -> JobPage { try await rows.list(query, database) }
+
+    package func failures(limit: Int) async throws(StoreError) -> [FailureGroup] {
+        try await counting.failures(limit: limit, database)
+    }
+
+    package func stats() async throws(StoreError) -> StoreStats { try await counting.run(database) }
+
+    package func queues() async throws(StoreError) -> [QueueSummary] {
+        try await counting.queues(try await workers(), database)
+    }
+
+    package func workers() async throws(StoreError) -> [WorkerSummary] { try await working.list(database) }
+
+    package func diagnose() async throws(StoreError) -> [Finding] {
+        try await Diagnose.run(try await workers(), database)
+    }
+
+    package func hints() -> AsyncStream<Void> { hinting.listen() }
+
+    package func close() async {
+        hinting.close()
+        await database.client.close()
+    }
+}

@@ -1,0 +1,151 @@
+import MartletCore
+import MartletPQ
+import MartletStore
+
+/// Writes how jobs ended: runs of neighbours under one lease as bytes, and what else is to be said of single jobs.
+struct Settle: Sendable {
+    private let statement: Statement
+
+    init(_ place: Place) {
+        let parameters = (1...15).map { "$\($0)" }.joined(separator: ", ")
+        statement = Statement("select lost, repeated from \(place.quoted).settle(\(parameters))")
+    }
+
+    func run(_ settlements: [Settlement], _ database: Database) async throws(StoreError) -> SettleReply {
+        guard !settlements.isEmpty else { return SettleReply(lost: [], repeated: 0) }
+        let (first, repeated) = Self.withoutRepeats(settlements)
+        let rows = try await database.run(statement, Self.parameters(first))
+        let lost = Set(rows.int8s(0, 0).map { LeaseID(rawValue: $0) })
+        return SettleReply(
+            lost: lost, repeated: Int(rows.int(0, 1)) + repeated.count { !lost.contains($0.lease) })
+    }
+
+    /// In the order of leases and indexes; of the same job twice, only the first.
+    private static func withoutRepeats(_ settlements: [Settlement]) -> (first: [Settlement], repeated: [Settlement]) {
+        let sorted = settlements.enumerated().sorted { a, b in
+            (a.element.lease, a.element.index, a.offset) < (b.element.lease, b.element.index, b.offset)
+        }
+        var first: [Settlement] = []
+        var repeated: [Settlement] = []
+        first.reserveCapacity(sorted.count)
+        for (_, settlement) in sorted {
+            if let last = first.last, last.lease == settlement.lease, last.index == settlement.index {
+                repeated.append(settlement)
+            } else {
+                first.append(settlement)
+            }
+        }
+        return (first, repeated)
+    }
+
+    private struct Run {
+        let lease: LeaseID
+        let first: Int
+        var endings: [UInt8] = []
+        var times: [UInt8] = []
+        var completed: Int32 = 0
+
+        mutating func add(_ settlement: Settlement) {
+            endings.append(settlement.ending.mark)
+            add(settlement.waited)
+            add(settlement.ran)
+            if settlement.ending.mark == 1 { completed += 1 }
+        }
+
+        private mutating func add(_ duration: Duration) {
+            withUnsafeBytes(of: Float32(duration.inSeconds).bitPattern.littleEndian) { times.append(contentsOf: $0) }
+        }
+    }
+
+    private static func runs(_ settlements: [Settlement]) -> [Run] {
+        var runs: [Run] = []
+        for settlement in settlements {
+            if let last = runs.last, last.lease == settlement.lease, last.first + last.endings.count == settlement.index {
+                runs[runs.count - 1].add(settlement)
+            } else {
+                runs.append(Run(lease: settlement.lease, first: settlement.index))
+                runs[runs.count - 1].add(settlement)
+            }
+        }
+        return runs
+    }
+
+    private static func parameters(_ settlements: [Settlement]) -> [Value] {
+        let runs = runs(settlements)
+        var values: [Value] = [
+            .int8s(runs.map(\.lease.rawValue)), .int4s(runs.map { Int32(clamping: $0.first) }), .byteas(runs.map(\.endings)),
+            .byteas(runs.map(\.times)), .int4s(runs.map(\.completed)),
+        ]
+        let details = settlements.filter(\.ending.leavesSomething)
+        guard !details.isEmpty else { return values + Array(repeating: .null, count: 10) }
+        let errors = details.map(\.ending.error)
+        values += [
+            .int8s(details.map(\.lease.rawValue)), .int4s(details.map { Int32(clamping: $0.index) }),
+            .sparse(.int8, details.map(\.ending.delay)) { $0.int8($1) },
+            .texts(details.map(\.ending.reason)),
+            .texts(errors.map { $0.map { storable($0.type) } }), .texts(errors.map { $0.map { storable($0.message) } }),
+            .texts(errors.map { $0?.detail.map(storable) }),
+            .texts(errors.map { $0.map { ErrorFingerprint(type: $0.type, message: $0.message).id } }),
+            .int4s(details.map { Int32(clamping: $0.maxAttempts) }),
+            .array(
+                ArrayBuilder(.text, details.map(\.ending.result)) { buffer, result in
+                    if let result { buffer.utf8(result.utf8) } else { buffer.null() }
+                }),
+        ]
+        return values
+    }
+
+    /// PostgreSQL keeps no NUL in a text; its picture stands for it.
+    private static func storable(_ text: String) -> String {
+        text.utf8.contains(0) ? text.replacing("\0", with: "\u{2400}") : text
+    }
+}
+
+extension Ending {
+    /// As `lease.endings` has it.
+    fileprivate var mark: UInt8 {
+        switch self {
+        case .completed: 1
+        case .retryable: 2
+        case .snoozed: 3
+        case .failed: 4
+        case .cancelled: 5
+        case .givenBack: 6
+        }
+    }
+
+    fileprivate var leavesSomething: Bool {
+        switch self {
+        case .completed(let result): result != nil
+        case .retryable, .snoozed, .failed, .cancelled, .givenBack: true
+        }
+    }
+
+    fileprivate var result: JSONText? {
+        switch self {
+        case .completed(let result): result
+        case .retryable, .snoozed, .failed, .cancelled, .givenBack: nil
+        }
+    }
+
+    fileprivate var error: JobError? {
+        switch self {
+        case .retryable(let error, _), .failed(let error, _): error
+        case .completed, .snoozed, .cancelled, .givenBack: nil
+        }
+    }
+
+    fileprivate var delay: Int64? {
+        switch self {
+        case .retryable(_, let delay), .snoozed(let delay): delay.microseconds
+        case .completed, .failed, .cancelled, .givenBack: nil
+        }
+    }
+
+    fileprivate var reason: String? {
+        switch self {
+        case .failed(_, let reason): reason.rawValue
+        case .completed, .retryable, .snoozed, .cancelled, .givenBack: nil
+        }
+    }
+}

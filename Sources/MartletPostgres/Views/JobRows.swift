@@ -1,0 +1,92 @@
+import MartletCore
+import MartletPQ
+import MartletStore
+
+/// One job, or a page of them, wherever they live: `find` and `list_jobs` in `migrations/`.
+struct JobRows: Sendable {
+    private let find: Statement
+    private let list: Statement
+    private let errors: Statement
+
+    private static let columns = """
+        j.cursor, j.id, j.kind, j.queue, j.priority, j.state, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.enqueued_at,
+        j.run_at, j.started_at, j.finished_at, j.worker, j.args, j.reason, j.lease
+        """
+    private static let errorColumns = """
+        e.attempt, e.max_attempts, e.type, e.message, e.detail, e.started_at, e.at, e.worker
+        """
+
+    init(_ place: Place) {
+        let schema = place.quoted
+        let lastError = """
+            left join lateral (select * from \(schema).attempt_error e where e.job = j.id order by e.number desc limit 1) e on true
+            """
+        find = Statement(
+            """
+            select \(Self.columns), \(Self.errorColumns), (select value from \(schema).result r where r.job = j.id)
+            from \(schema).find($1) j \(lastError)
+            """)
+        list = Statement(
+            """
+            select \(Self.columns), \(Self.errorColumns) from \(schema).list_jobs($1, $2, $3, $4, $5, $6, $7) j \(lastError)
+            order by j.cursor desc
+            """)
+        errors = Statement("select \(Self.errorColumns) from \(schema).attempt_error e where e.job = $1 order by e.number")
+    }
+
+    func job(_ id: JobID, _ database: Database) async throws(StoreError) -> JobDetail? {
+        let rows = try await database.run(find, [.int8(id.rawValue)])
+        guard !rows.isEmpty else { return nil }
+        let errors = try await database.run(errors, [.int8(id.rawValue)])
+        return JobDetail(
+            summary: try Self.summary(rows, 0, database.place),
+            reason: rows.optionalText(0, 16).flatMap(FailureReason.init(rawValue:)),
+            lease: rows.optionalInt(0, 17).map { LeaseID(rawValue: $0) }, crashes: Int(rows.int(0, 7)),
+            timeout: rows.optionalInt(0, 9).map { .milliseconds($0) },
+            errors: (0..<errors.count).map { Self.error(errors, $0, from: 0) },
+            result: rows.optionalBytes(0, 26).map { JSONText(trusted: $0) })
+    }
+
+    func list(_ query: JobQuery, _ database: Database) async throws(StoreError) -> JobPage {
+        let rows = try await database.run(
+            list,
+            [
+                .text(query.state?.rawValue), .text(query.filter.kind), .text(query.filter.queue),
+                .timestamptz(query.filter.since?.microseconds), .text(query.filter.fingerprint),
+                .int8(query.after ?? .max), .int4(Int32(clamping: query.limit) + 1),
+            ])
+        var jobs: [JobSummary] = []
+        for row in 0..<min(rows.count, query.limit) { jobs.append(try Self.summary(rows, row, database.place)) }
+        return JobPage(jobs: jobs, next: rows.count > query.limit ? jobs.last?.cursor : nil)
+    }
+
+    private static func summary(_ rows: Rows, _ row: Int, _ place: Place) throws(StoreError) -> JobSummary {
+        guard let state = JobState(rawValue: rows.text(row, 5)), let priority = Priority(rawValue: Int(rows.int(row, 4)))
+        else {
+            throw StoreError(.unusable, "\(place.shown): the queue's tables were changed by hand; run martlet doctor")
+        }
+        let error = rows.isNull(row, 18) ? nil : error(rows, row, from: 18)
+        let attempt = Int(rows.int(row, 6))
+        let maxAttempts = rows.optionalInt(row, 8).map(Int.init) ?? error?.maxAttempts ?? Limits.defaultMaxAttempts
+        return JobSummary(
+            id: JobID(rawValue: rows.int(row, 1)), kind: rows.text(row, 2), queue: rows.text(row, 3), priority: priority,
+            state: state, attempt: attempt, maxAttempts: max(attempt, maxAttempts),
+            enqueuedAt: Timestamp(microseconds: rows.timestamptz(row, 10)), runAt: timestamp(rows, row, 11),
+            startedAt: timestamp(rows, row, 12), finishedAt: timestamp(rows, row, 13), worker: rows.optionalText(row, 14),
+            args: JSONText(trusted: rows.bytes(row, 15)), error: error, cursor: rows.int(row, 0))
+    }
+
+    private static func error(_ rows: Rows, _ row: Int, from column: Int) -> AttemptError {
+        AttemptError(
+            attempt: Int(rows.int(row, column)), maxAttempts: Int(rows.int(row, column + 1)),
+            error: JobError(
+                type: rows.text(row, column + 2), message: rows.text(row, column + 3),
+                detail: rows.optionalText(row, column + 4)),
+            startedAt: timestamp(rows, row, column + 5), at: Timestamp(microseconds: rows.timestamptz(row, column + 6)),
+            worker: rows.optionalText(row, column + 7))
+    }
+
+    private static func timestamp(_ rows: Rows, _ row: Int, _ column: Int) -> Timestamp? {
+        rows.optionalTimestamptz(row, column).map(Timestamp.init(microseconds:))
+    }
+}
