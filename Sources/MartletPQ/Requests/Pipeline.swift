@@ -30,8 +30,10 @@ struct Pipeline<Unit, Answer> {
         /// The statement is not prepared on the connection after all.
         case forget(PreparedKey)
         case finish(Unit, Result<[Answer], PQError>)
-        /// Send again on this connection, with its statements prepared anew.
-        case again(Unit, forget: [PreparedKey])
+        /// Send again; a cancel that was meant for another has hit it.
+        case again(Unit)
+        /// Send again with its statements prepared anew: the session has them no more, or not in this form.
+        case stale(Unit)
         /// This session cannot do it; another may.
         case elsewhere(Unit, PQError)
     }
@@ -62,10 +64,6 @@ struct Pipeline<Unit, Answer> {
         var flaw: PQError?
         var fate = Fate.heard
         var isCancelSent = false
-
-        var keys: [PreparedKey] {
-            commands.compactMap { if case .prepare(let key) = $0 { key } else { nil } }
-        }
     }
 
     /// How long a unit whose time is over may still be answered.
@@ -149,8 +147,8 @@ struct Pipeline<Unit, Answer> {
         switch entry.fate {
         case .heard:
             if !entry.isAlone, flaw.sqlState == SQLState.readOnly { return .elsewhere(entry.unit, flaw) }
-            if entry.mayRepeat, flaw.isStalePlan { return .again(entry.unit, forget: []) }
-            if wasSuspect, flaw.sqlState == SQLState.queryCancelled { return .again(entry.unit, forget: entry.keys) }
+            if entry.mayRepeat, flaw.isStalePlan { return .stale(entry.unit) }
+            if wasSuspect, flaw.sqlState == SQLState.queryCancelled { return .again(entry.unit) }
             return .finish(entry.unit, .failure(flaw))
         case .ending(let code, _):
             guard flaw.sqlState == SQLState.queryCancelled else { return .finish(entry.unit, .failure(flaw)) }
