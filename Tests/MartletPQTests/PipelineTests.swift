@@ -82,31 +82,44 @@ import Testing
         line.sent("b", [.execute], deadline: start + .seconds(1))
         #expect(line.nextEvent == start + .seconds(1))
         #expect(line.expire(now: start + .seconds(1)).isEmpty)
-        #expect(!line.mustCancel, "the server is still busy with the one before")
+        #expect(!line.mustCancel(now: start), "the server is still busy with the one before")
         #expect(words(&line, .done(1), .end) == ["a [1]"])
-        #expect(line.mustCancel)
-        line.cancelSent()
-        #expect(!line.mustCancel)
+        #expect(line.mustCancel(now: start))
+        line.cancelSent(now: start)
+        #expect(!line.mustCancel(now: start))
         #expect(words(&line, failure("57014"), .end) == ["b deadline 57014"])
     }
 
     @Test func `an answer that comes although the time is over counts`() {
         var line = line("a")
         line.cancel(now: start) { $0 == "a" }
-        #expect(line.mustCancel)
-        line.cancelSent()
+        #expect(line.mustCancel(now: start))
+        line.cancelSent(now: start)
         #expect(words(&line, .done(1), .end) == ["a [1]"])
     }
 
     @Test func `while a cancel is on its way nothing is sent, and whom it hits by accident is sent again`() {
         var line = line("a", "b")
         line.cancel(now: start) { $0 == "a" }
-        line.cancelSent()
+        line.cancelSent(now: start)
         #expect(!line.canTake(alone: false))
         #expect(words(&line, .done(1), .end, failure("57014"), .end) == ["a [1]", "b again"])
         #expect(!line.canTake(alone: false), "it may still arrive")
         line.cancelDone()
         #expect(line.canTake(alone: false))
+    }
+
+    @Test func `a cancel that came too early is repeated, but never while one is on its way`() {
+        var line = line("a")
+        line.cancel(now: start) { $0 == "a" }
+        line.cancelSent(now: start)
+        let again = line.nextEvent
+        #expect(again < start + line.grace)
+        #expect(!line.mustCancel(now: again), "the first is still on its way")
+        line.cancelDone()
+        #expect(!line.mustCancel(now: start) && line.mustCancel(now: again))
+        _ = line.expire(now: start + line.grace)
+        #expect(line.mustCancel(now: start + line.grace), "also when its caller has given up: it keeps others waiting")
     }
 
     @Test func `a cancel by somebody else is an error`() {

@@ -285,16 +285,16 @@ final class Link {
     // MARK: Ends
 
     /// Cancels where the pipeline wants it: a COPY by ending it, everything else from another thread.
-    func cancelIfNeeded(_ mailbox: Mailbox) {
-        guard let connection, pipeline.mustCancel else { return }
+    func cancelIfNeeded(_ mailbox: Mailbox, now: Moment) {
+        guard let connection, pipeline.mustCancel(now: now) else { return }
         if copying != nil {
-            pipeline.cancelSent()
+            pipeline.cancelSent(now: now)
             pipeline.cancelDone()
             endCopy(connection, "the time was over")
             return flush()
         }
         guard let cancel = PQgetCancel(connection) else { return breakOff() }
-        pipeline.cancelSent()
+        pipeline.cancelSent(now: now)
         let handle = ConnectionHandle(pointer: cancel)
         let (number, generation) = (number, generation)
         let thread = Thread {

@@ -75,7 +75,7 @@ final class Reactor {
             settle(link, pool, now: now)
         }
         for link in pool.links {
-            link.cancelIfNeeded(mailbox)
+            link.cancelIfNeeded(mailbox, now: now)
             settle(link, pool, now: now)
             if link.life.tick(now: now, isNeeded: pool.isNeeded && closing == nil) { connect(link, pool) }
         }
@@ -89,7 +89,9 @@ final class Reactor {
             next = min(next, pool.backlog.nextEvent)
             for link in pool.links {
                 next = min(next, link.pipeline.nextEvent, link.life.wakes)
-                if pool.subscription != nil, link.life.isReady { next = min(next, link.lastHeard + options.liveness) }
+                if pool.subscription != nil, link.life.isReady, link.pipeline.isEmpty {
+                    next = min(next, link.lastHeard + options.liveness)
+                }
             }
         }
         guard next != .never else { return -1 }

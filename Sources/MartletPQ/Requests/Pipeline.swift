@@ -63,7 +63,8 @@ struct Pipeline<Unit, Answer> {
         var answers: [Answer] = []
         var flaw: PQError?
         var fate = Fate.heard
-        var isCancelSent = false
+        /// Not before this moment is it cancelled (again).
+        var cancelsFrom = Moment(nanoseconds: 0)
     }
 
     /// How long a unit whose time is over may still be answered.
@@ -71,6 +72,8 @@ struct Pipeline<Unit, Answer> {
     /// How long after that the connection is given up, if this unit is what it is busy with.
     let patience: Duration
     let depth: Int
+
+    private static var cancelInterval: Duration { .milliseconds(200) }
 
     private var entries = Fifo<Entry>()
     private var cancelsUnderway = 0
@@ -198,6 +201,7 @@ struct Pipeline<Unit, Answer> {
                 entry.fate = .unheard(since: nil)
                 overdue.append(.giveUp(entry.unit, .unanswered(code)))
             }
+            if isFirst, entry.cancelsFrom > now { next = min(next, entry.cancelsFrom) }
             switch entry.fate {
             case .heard: next = min(next, entry.deadline)
             case .ending(_, let until): next = min(next, until)
@@ -213,14 +217,20 @@ struct Pipeline<Unit, Answer> {
         return overdue
     }
 
-    /// Asked after every change: whether the server is at work on a unit that should end.
-    var mustCancel: Bool {
-        guard let entry = entries.first, !entry.isCancelSent, case .ending = entry.fate else { return false }
-        return true
+    /// Asked after every change: whether the server is at work on a unit that should end. A cancel can overtake the unit it
+    /// is meant for, and finds the session idle then; so it is repeated until there is an answer.
+    func mustCancel(now: Moment) -> Bool {
+        guard let entry = entries.first, cancelsUnderway == 0, entry.cancelsFrom <= now else { return false }
+        switch entry.fate {
+        case .heard: return false
+        case .ending, .unheard: return true
+        }
     }
 
-    mutating func cancelSent() {
-        entries.updateFirst { $0.isCancelSent = true }
+    mutating func cancelSent(now: Moment) {
+        let again = now + Self.cancelInterval
+        entries.updateFirst { $0.cancelsFrom = again }
+        nextEvent = min(nextEvent, again)
         cancelsUnderway += 1
         isSuspect = true
     }
