@@ -27,7 +27,11 @@ struct PostgresTools: Sendable {
         }
         let script = """
             mkdir -m 700 '\(directory.path)' || exit; cat >/dev/null
-            '\(binaries)/pg_ctl' -D '\(directory.path)/data' -m immediate -w stop >/dev/null; rm -rf '\(directory.path)'
+            # What this process had just begun may go on without it for a moment, so once is not enough.
+            for try in 1 2 3 4 5 6 7 8 9 10; do
+              '\(binaries)/pg_ctl' -D '\(directory.path)/data' -m immediate -w stop
+              rm -rf '\(directory.path)' && sleep 0.5 && [ ! -e '\(directory.path)' ] && exit
+            done >/dev/null 2>&1
             """
         let ready = try scratchFile()
         defer { close(ready) }

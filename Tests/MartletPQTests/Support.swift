@@ -25,7 +25,7 @@ func withClient(_ change: (inout PQOptions) -> Void = { _ in }, _ body: (PQClien
 }
 
 extension PQClient {
-    func int(_ sql: String, _ parameters: [Value] = [], within: Duration? = nil) async throws(PQError) -> Int64 {
+    func int(_ sql: String, _ parameters: [Value] = [], within: Duration? = nil) async throws -> Int64 {
         try await run(.once(sql), parameters, within: within).int(0, 0)
     }
 

@@ -127,8 +127,8 @@ final class Link {
 
     /// Hands to the operating system what it takes now, and asks to be told when it takes more.
     func flush() {
+        if let connection { feedCopy(connection) }
         guard let connection else { return }
-        feedCopy(connection)
         switch PQflush(connection) {
         case 0: setWriteBlocked(false, connection)
         case 1: setWriteBlocked(true, connection)
@@ -138,6 +138,7 @@ final class Link {
 
     private func setWriteBlocked(_ isBlocked: Bool, _ connection: OpaquePointer) {
         guard isBlocked != isWriteBlocked else { return }
+        guard PQsocket(connection) >= 0 else { return breakOff() }
         isWriteBlocked = isBlocked
         poller.watch(PQsocket(connection), number: number, writable: isBlocked)
     }
@@ -176,7 +177,9 @@ final class Link {
     private func endCopy(_ connection: OpaquePointer, _ reason: String?) {
         copying = nil
         isChunkSent = false
-        if PQputCopyEnd(connection, reason) != 1 { breakOff() }
+        guard PQputCopyEnd(connection, reason) == 1 else { return breakOff() }
+        // The server may have refused the rows long ago; its answer has been read then, and nothing more will come.
+        readResults(connection)
     }
 
     // MARK: Receiving
@@ -195,7 +198,7 @@ final class Link {
 
     private func readResults(_ connection: OpaquePointer) {
         var isAfterNull = false
-        while !pipeline.isEmpty, copying == nil, PQisBusy(connection) == 0 {
+        while self.connection != nil, !pipeline.isEmpty, copying == nil, PQisBusy(connection) == 0 {
             guard let result = PQgetResult(connection) else {
                 if pipeline.isAlone {
                     guard endAlone(connection) else { return }
@@ -259,9 +262,11 @@ final class Link {
             prepared[key] = nil
         case .finish(let ticket, let result):
             events.append(.finished(ticket, result))
-        case .again(var ticket, let stale):
-            for key in stale { prepared[key] = nil }
-            ticket.hasRepeated = ticket.hasRepeated || stale.isEmpty
+        case .again(let ticket):
+            events.append(.again(ticket, nil))
+        case .stale(var ticket):
+            for key in ticket.request.preparedKeys { prepared[key] = nil }
+            ticket.hasRepeated = true
             events.append(.again(ticket, nil))
         case .elsewhere(let ticket, let error):
             isReadOnly = error
@@ -280,16 +285,16 @@ final class Link {
     // MARK: Ends
 
     /// Cancels where the pipeline wants it: a COPY by ending it, everything else from another thread.
-    func cancelIfNeeded(_ mailbox: Mailbox) {
-        guard let connection, pipeline.mustCancel else { return }
+    func cancelIfNeeded(_ mailbox: Mailbox, now: Moment) {
+        guard let connection, pipeline.mustCancel(now: now) else { return }
         if copying != nil {
-            pipeline.cancelSent()
+            pipeline.cancelSent(now: now)
             pipeline.cancelDone()
             endCopy(connection, "the time was over")
             return flush()
         }
         guard let cancel = PQgetCancel(connection) else { return breakOff() }
-        pipeline.cancelSent()
+        pipeline.cancelSent(now: now)
         let handle = ConnectionHandle(pointer: cancel)
         let (number, generation) = (number, generation)
         let thread = Thread {
@@ -308,7 +313,8 @@ final class Link {
         guard let connection else { return }
         let reason = error ?? PQError(.unavailable, lastMessage(connection))
         self.connection = nil
-        poller.remove(PQsocket(connection))
+        // libpq may have closed it already, which takes it from the poller as well.
+        if PQsocket(connection) >= 0 { poller.remove(PQsocket(connection)) }
         PQfinish(connection)
         prepared.removeAll()
         isWriteBlocked = false

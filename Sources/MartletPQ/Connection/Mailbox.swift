@@ -63,8 +63,10 @@ final class Mailbox: Sendable {
         }
     }
 
-    func wakeUp() {
-        state.withLock { $0.isAsleep = false }
+    func wakeUp() { state.withLock { $0.isAsleep = false } }
+
+    /// After the poller has reported the descriptor.
+    func acknowledge() {
         var count: eventfd_t = 0
         eventfd_read(descriptor, &count)
     }

@@ -32,11 +32,11 @@ final class Pool {
         return used
     }
 
-    /// The link that should connect: the first one for anything, the next when all that are ready are busy.
+    /// The link that should connect: the first one for anything, the next when requests queue on all that are ready.
     var wanted: Link? {
         let isTrying = links.contains { $0.life.state == .connecting }
         guard !isTrying else { return nil }
-        let isBusy = links.allSatisfy { !$0.life.isReady || !$0.pipeline.isEmpty }
+        let isBusy = !backlog.isEmpty || links.allSatisfy { !$0.life.isReady || $0.pipeline.count > 1 }
         guard hasReady ? isBusy : isNeeded else { return nil }
         return links.first { $0.life.state == .dormant }
     }

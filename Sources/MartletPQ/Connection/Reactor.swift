@@ -7,7 +7,10 @@ final class Reactor {
     private let mailbox: Mailbox
     private let poller = Poller()
     private var pools: [Lane: Pool] = [:]
-    private var listeners: [Int: Pool] = [:]
+    private var listeners: [Int: Pool] = [:] {
+        didSet { allPools = Array(pools.values) + Array(listeners.values) }
+    }
+    private var allPools: [Pool] = []
     private var links: [Int: Link] = [:]
     private var lastLink = 0
     private var random = SystemRandomNumberGenerator()
@@ -22,9 +25,8 @@ final class Reactor {
         poller.add(mailbox.descriptor, number: Self.mailboxNumber)
         pools[.shared] = pool(.shared, options.connections)
         for lane in options.dedicated { pools[lane] = pool(lane, 1) }
+        allPools = Array(pools.values)
     }
-
-    private var allPools: [Pool] { Array(pools.values) + Array(listeners.values) }
 
     private func pool(_ lane: Lane, _ count: Int, _ subscription: Subscription? = nil) -> Pool {
         let links = (0..<count).map { _ in
@@ -56,7 +58,9 @@ final class Reactor {
 
     private func handle(_ events: [Poller.Event]) {
         let now = Moment.now
-        for event in events where event.number != Self.mailboxNumber {
+        for event in events {
+            if event.number == Self.mailboxNumber { mailbox.acknowledge() }
+            // None for a connection that was let go a moment ago, too.
             guard let link = links[event.number] else { continue }
             if event.isWritable { link.becameWritable() }
             if event.isReadable { link.becameReadable(now: now) }
@@ -71,7 +75,7 @@ final class Reactor {
             settle(link, pool, now: now)
         }
         for link in pool.links {
-            link.cancelIfNeeded(mailbox)
+            link.cancelIfNeeded(mailbox, now: now)
             settle(link, pool, now: now)
             if link.life.tick(now: now, isNeeded: pool.isNeeded && closing == nil) { connect(link, pool) }
         }
@@ -85,7 +89,9 @@ final class Reactor {
             next = min(next, pool.backlog.nextEvent)
             for link in pool.links {
                 next = min(next, link.pipeline.nextEvent, link.life.wakes)
-                if pool.subscription != nil, link.life.isReady { next = min(next, link.lastHeard + options.liveness) }
+                if pool.subscription != nil, link.life.isReady, link.pipeline.isEmpty {
+                    next = min(next, link.lastHeard + options.liveness)
+                }
             }
         }
         guard next != .never else { return -1 }
@@ -214,11 +220,7 @@ final class Reactor {
 
     private func expire(_ pool: Pool, now: Moment) {
         for ticket in pool.backlog.expire(now: now) {
-            let waited = now - ticket.request.submitted
-            let reason = pool.trouble.map { ": \($0.message)" } ?? ""
-            var error = PQError(.unavailable, "no connection to \(pool.conninfo.shown) in \(waited.inTenths)\(reason)")
-            error.sqlState = pool.trouble?.sqlState
-            ticket.request.end(.failure(error))
+            ticket.request.end(.failure(neverSent(ticket.request, pool, now: now)))
         }
         for link in pool.links {
             for overdue in link.pipeline.expire(now: now) {
@@ -228,6 +230,17 @@ final class Reactor {
                 }
             }
         }
+    }
+
+    private func neverSent(_ request: Request, _ pool: Pool, now: Moment) -> PQError {
+        let waited = (now - request.submitted).inTenths
+        guard !pool.hasReady else {
+            return PQError(
+                .deadline, "every connection to \(pool.conninfo.shown) was busy for \(waited); the request was never sent")
+        }
+        let reason = pool.trouble.map { ": \($0.message)" } ?? ""
+        return PQError(
+            .unavailable, "no connection to \(pool.conninfo.shown) in \(waited)\(reason)", sqlState: pool.trouble?.sqlState)
     }
 
     // MARK: Listening

@@ -30,8 +30,10 @@ struct Pipeline<Unit, Answer> {
         /// The statement is not prepared on the connection after all.
         case forget(PreparedKey)
         case finish(Unit, Result<[Answer], PQError>)
-        /// Send again on this connection, with its statements prepared anew.
-        case again(Unit, forget: [PreparedKey])
+        /// Send again; a cancel that was meant for another has hit it.
+        case again(Unit)
+        /// Send again with its statements prepared anew: the session has them no more, or not in this form.
+        case stale(Unit)
         /// This session cannot do it; another may.
         case elsewhere(Unit, PQError)
     }
@@ -61,11 +63,8 @@ struct Pipeline<Unit, Answer> {
         var answers: [Answer] = []
         var flaw: PQError?
         var fate = Fate.heard
-        var isCancelSent = false
-
-        var keys: [PreparedKey] {
-            commands.compactMap { if case .prepare(let key) = $0 { key } else { nil } }
-        }
+        /// Not before this moment is it cancelled (again).
+        var cancelsFrom = Moment(nanoseconds: 0)
     }
 
     /// How long a unit whose time is over may still be answered.
@@ -73,6 +72,8 @@ struct Pipeline<Unit, Answer> {
     /// How long after that the connection is given up, if this unit is what it is busy with.
     let patience: Duration
     let depth: Int
+
+    private static var cancelInterval: Duration { .milliseconds(200) }
 
     private var entries = Fifo<Entry>()
     private var cancelsUnderway = 0
@@ -149,8 +150,8 @@ struct Pipeline<Unit, Answer> {
         switch entry.fate {
         case .heard:
             if !entry.isAlone, flaw.sqlState == SQLState.readOnly { return .elsewhere(entry.unit, flaw) }
-            if entry.mayRepeat, flaw.isStalePlan { return .again(entry.unit, forget: []) }
-            if wasSuspect, flaw.sqlState == SQLState.queryCancelled { return .again(entry.unit, forget: entry.keys) }
+            if entry.mayRepeat, flaw.isStalePlan { return .stale(entry.unit) }
+            if wasSuspect, flaw.sqlState == SQLState.queryCancelled { return .again(entry.unit) }
             return .finish(entry.unit, .failure(flaw))
         case .ending(let code, _):
             guard flaw.sqlState == SQLState.queryCancelled else { return .finish(entry.unit, .failure(flaw)) }
@@ -200,6 +201,7 @@ struct Pipeline<Unit, Answer> {
                 entry.fate = .unheard(since: nil)
                 overdue.append(.giveUp(entry.unit, .unanswered(code)))
             }
+            if isFirst, entry.cancelsFrom > now { next = min(next, entry.cancelsFrom) }
             switch entry.fate {
             case .heard: next = min(next, entry.deadline)
             case .ending(_, let until): next = min(next, until)
@@ -215,14 +217,20 @@ struct Pipeline<Unit, Answer> {
         return overdue
     }
 
-    /// Asked after every change: whether the server is at work on a unit that should end.
-    var mustCancel: Bool {
-        guard let entry = entries.first, !entry.isCancelSent, case .ending = entry.fate else { return false }
-        return true
+    /// Asked after every change: whether the server is at work on a unit that should end. A cancel can overtake the unit it
+    /// is meant for, and finds the session idle then; so it is repeated until there is an answer.
+    func mustCancel(now: Moment) -> Bool {
+        guard let entry = entries.first, cancelsUnderway == 0, entry.cancelsFrom <= now else { return false }
+        switch entry.fate {
+        case .heard: return false
+        case .ending, .unheard: return true
+        }
     }
 
-    mutating func cancelSent() {
-        entries.updateFirst { $0.isCancelSent = true }
+    mutating func cancelSent(now: Moment) {
+        let again = now + Self.cancelInterval
+        entries.updateFirst { $0.cancelsFrom = again }
+        nextEvent = min(nextEvent, again)
         cancelsUnderway += 1
         isSuspect = true
     }

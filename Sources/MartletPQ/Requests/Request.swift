@@ -42,6 +42,13 @@ final class Request: Sendable {
     func markCancelled() { isCancelled.store(true, ordering: .releasing) }
     var wasCancelled: Bool { isCancelled.load(ordering: .acquiring) }
 
+    var preparedKeys: [PreparedKey] {
+        switch work {
+        case .steps(let steps): steps.compactMap(\.preparedKey)
+        case .script, .copy: []
+        }
+    }
+
     /// Uses a connection alone, outside pipeline mode.
     var isAlone: Bool {
         switch work {
