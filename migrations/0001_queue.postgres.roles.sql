@@ -17,7 +17,7 @@ begin
       ('producer', array['enqueue', 'enqueue_many', 'enqueue_batch']),
       ('worker', array['enqueue', 'enqueue_many', 'enqueue_batch', 'claim', 'settle', 'register', 'heartbeat', 'deregister',
         'recover', 'promote', 'retain']),
-      ('reader', array['find', 'lease_of', 'leased', 'is_claimed', 'as_row', 'list_jobs', 'list_running', 'list_available',
+      ('reader', array['find', 'lease_of', 'leased', 'is_claimed', 'list_jobs', 'list_running', 'list_available',
         'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'select_ids']),
       ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'repair'])) t(role, functions)
   loop
@@ -27,7 +27,7 @@ begin
     execute format('grant usage on schema %I to %I', v_schema, v_schema || '_' || r.role);
     execute format('grant select on migration to %I', v_schema || '_' || r.role);
     for v_function in
-      select oid::regprocedure from pg_proc where pronamespace = v_schema::regnamespace and proname = any(r.functions)
+      select oid::regprocedure from pg_proc where pronamespace = quote_ident(v_schema)::regnamespace and proname = any(r.functions)
     loop
       execute format('grant execute on function %s to %I', v_function, v_schema || '_' || r.role);
     end loop;

@@ -208,7 +208,7 @@ begin
     union select x from pg_snapshot_xip(c.s2) x where x < c.xid) xs;
   if v_late is not null then
     return query select j.* from unnest(v_late) x cross join lateral (
-        select * from job j where j.lane = p_lane and j.xid = x and j.segment <= p_segment
+        select * from job j where j.lane = p_lane and j.xid >= x and j.xid <= x and j.segment <= p_segment
           and j.position > case when x = c.xid then c.position else 0 end order by j.lane, j.xid, j.position limit v_left) j
       where not exists (select 1 from tombstone t where t.lane = p_lane and t.position = j.position) limit v_left;
     get diagnostics v_rows = row_count;
@@ -281,7 +281,8 @@ begin
         v_marked and exists (select 1 from tombstone t where t.lane = p_lane and t.position = e.position) as dead
       from (
         select j.* from unnest(v_late) x cross join lateral (
-          select j.* from job j where j.lane = p_lane and j.xid = x
+          -- Not xid = x, which would leave position as the order and let the index on it be taken, all of it.
+          select j.* from job j where j.lane = p_lane and j.xid >= x and j.xid <= x
             and j.position > case when x = c.xid then c.position else 0 end
           order by j.lane, j.xid, j.position limit p_limit) j
         union all

@@ -42,7 +42,7 @@ package final class PostgresSchema: Sendable {
     /// Runs SQL as somebody else would, with the schema on the path.
     @discardableResult
     package func psql(_ sql: String) throws -> String {
-        try server.psql("set search_path = \(quoted), pg_temp;\n" + sql)
+        try server.psql("set search_path = \(quoted), pg_temp;\n" + sql).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }
 

@@ -27,6 +27,17 @@ struct Database: Sendable {
     }
 
     func run(_ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil) async throws(StoreError) -> Rows {
+        try await run(statement, parameters, within: within) { error in error.sqlState?.hasPrefix("40") == true }
+    }
+
+    /// For what only reads, which is asked again also when the connection broke before the answer.
+    func read(_ statement: Statement, _ parameters: [Value] = []) async throws(StoreError) -> Rows {
+        try await run(statement, parameters, within: nil) { error in error.code == .unknownOutcome }
+    }
+
+    private func run(
+        _ statement: Statement, _ parameters: [Value], within: Duration?, again: (PQError) -> Bool
+    ) async throws(StoreError) -> Rows {
         var attempt = 1
         while true {
             do throws(PQError) {
@@ -34,9 +45,7 @@ struct Database: Sendable {
                     try await client.run(statement, parameters, within: within)
                 }
             } catch {
-                guard error.sqlState?.hasPrefix("40") == true, attempt < Self.attempts else {
-                    throw StoreError(error, place)
-                }
+                guard again(error), attempt < Self.attempts else { throw StoreError(error, place) }
                 attempt += 1
             }
         }

@@ -55,14 +55,13 @@ enum Schema {
 
     /// All that `migrate` would run, as a person can run it with psql.
     static func plan(_ pending: ArraySlice<Migration>, _ place: Place) -> String {
-        pending.map { script($0, place) }.joined(separator: "\n")
+        pending.map { "begin;\n\(script($0, place))commit;\n" }.joined(separator: "\n")
     }
 
     private static func script(_ migration: Migration, _ place: Place) -> String {
         let literal = "'" + place.quoted.replacing("'", with: "''") + ".migration'"
         return """
             -- Step \(migration.version): \(migration.name)
-            begin;
             select pg_advisory_xact_lock(hashtextextended('martlet migrate ' || \(literal), 0));
             do $guard$
             declare v_done boolean := false;
@@ -76,7 +75,6 @@ enum Schema {
             set local search_path = \(place.quoted), pg_temp;
             \(migration.sql)
             insert into migration (version, name) values (\(migration.version), '\(migration.name)');
-            commit;
 
             """
     }

@@ -80,7 +80,7 @@ struct Workers: Sendable {
     }
 
     func list(_ database: Database) async throws(StoreError) -> [WorkerSummary] {
-        let rows = try await database.run(list)
+        let rows = try await database.read(list)
         return (0..<rows.count).map { row in
             WorkerSummary(
                 id: WorkerID(rawValue: rows.int(row, 0)), name: rows.text(row, 1), host: rows.text(row, 2),

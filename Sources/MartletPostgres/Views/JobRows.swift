@@ -35,9 +35,9 @@ struct JobRows: Sendable {
     }
 
     func job(_ id: JobID, _ database: Database) async throws(StoreError) -> JobDetail? {
-        let rows = try await database.run(find, [.int8(id.rawValue)])
+        let rows = try await database.read(find, [.int8(id.rawValue)])
         guard !rows.isEmpty else { return nil }
-        let errors = try await database.run(errors, [.int8(id.rawValue)])
+        let errors = try await database.read(errors, [.int8(id.rawValue)])
         return JobDetail(
             summary: try Self.summary(rows, 0, database.place),
             reason: rows.optionalText(0, 16).flatMap(FailureReason.init(rawValue:)),
@@ -48,7 +48,7 @@ struct JobRows: Sendable {
     }
 
     func list(_ query: JobQuery, _ database: Database) async throws(StoreError) -> JobPage {
-        let rows = try await database.run(
+        let rows = try await database.read(
             list,
             [
                 .text(query.state?.rawValue), .text(query.filter.kind), .text(query.filter.queue),

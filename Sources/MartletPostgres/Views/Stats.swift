@@ -48,7 +48,7 @@ struct Stats: Sendable {
     }
 
     func failures(limit: Int, _ database: Database) async throws(StoreError) -> [FailureGroup] {
-        let rows = try await database.run(failures, [.int8(Int64(limit))])
+        let rows = try await database.read(failures, [.int8(Int64(limit))])
         return (0..<rows.count).map { row in
             FailureGroup(
                 kind: rows.text(row, 0), fingerprint: rows.text(row, 1), type: rows.text(row, 2), message: rows.text(row, 3),
@@ -58,7 +58,7 @@ struct Stats: Sendable {
     }
 
     private func all(_ database: Database) async throws(StoreError) -> [Lane] {
-        let rows = try await database.run(lanes)
+        let rows = try await database.read(lanes)
         let states: [JobState] = [.scheduled, .available, .running, .retryable, .completed, .failed, .cancelled]
         return (0..<rows.count).map { row in
             Lane(

@@ -1,0 +1,107 @@
+import MartletCore
+import MartletPostgres
+import MartletStore
+import MartletTestSupport
+import Testing
+
+/// A cursor that cannot skip what commits late.
+@Suite struct CursorTests {
+    @Test func `what was begun first and committed last is claimed, once`() async throws {
+        try await withStore { store, schema in
+            let worker = try await store.register(.testing("w"))
+            let early = try Session(schema)
+            let late = JobID(
+                rawValue: try #require(
+                    Int64(
+                        try early.run("begin; select enqueue('other'); select enqueue('work');")
+                            .split(separator: "\n").last.map(String.init) ?? "")))
+            // The lanes exist only when the transaction that made them has committed.
+            try early.run("commit; begin; select enqueue('work');")
+            let ids = try await store.enqueue(count: 3)
+            #expect(try await store.claimed(worker) == [late] + ids)
+            #expect(try await store.claimed(worker) == [])
+            let more = try await store.enqueue(count: 2)
+            #expect(try await store.claimed(worker, limit: 1) == [more[0]])
+            try early.run("commit;")
+            let rest = try await store.claimed(worker)
+            #expect(Set(rest) == [more[1], JobID(rawValue: ids[0].rawValue - 1)])
+            #expect(try await store.claimed(worker) == [])
+            try early.end()
+        }
+    }
+
+    @Test func `many transactions that overlap and end in any order lose nothing`() async throws {
+        try await withStore { store, schema in
+            let worker = try await store.register(.testing("w"))
+            var expected = Set(try await store.enqueue())
+            var seen: [JobID] = []
+            var random = SplitMix64(seed: 7)
+            let sessions = try (0..<6).map { _ in try Session(schema) }
+            var open: [Int: [JobID]] = [:]
+            for _ in 0..<120 {
+                let number = Int.random(in: 0..<sessions.count, using: &random)
+                let session = sessions[number]
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0, 1:
+                    if open[number] == nil { try session.run("begin;") }
+                    let id = try #require(Int64(try session.run("savepoint s; select enqueue('work'); release s;")))
+                    open[number, default: []].append(JobID(rawValue: id))
+                case 2:
+                    guard let ids = open.removeValue(forKey: number) else { continue }
+                    let isKept = Int.random(in: 0..<4, using: &random) > 0
+                    try session.run(isKept ? "commit;" : "rollback;")
+                    if isKept { expected.formUnion(ids) }
+                default:
+                    seen += try await store.claimed(worker, limit: Int.random(in: 1...5, using: &random))
+                }
+            }
+            for (number, ids) in open {
+                try sessions[number].run("commit;")
+                expected.formUnion(ids)
+            }
+            while true {
+                let more = try await store.claimed(worker)
+                if more.isEmpty { break }
+                seen += more
+            }
+            #expect(seen.count == Set(seen).count)
+            #expect(Set(seen) == expected)
+            for session in sessions { try session.end() }
+        }
+    }
+
+    @Test func `a claim and an enqueue in one transaction lose nothing`() async throws {
+        try await withStore { store, schema in
+            let worker = try await store.register(.testing("w"))
+            _ = try await store.enqueue()
+            _ = try await store.claimed(worker)
+            let session = try Session(schema)
+            // Its own snapshot does not list the transaction that takes it.
+            try session.run(
+                """
+                begin;
+                select enqueue('work');
+                select id from claim(\(worker.rawValue), '{work}', '{10}', null, 10);
+                select enqueue('work');
+                select id from claim(\(worker.rawValue), '{work}', '{10}', null, 10);
+                commit;
+                """)
+            #expect(try await store.claimed(worker).count == 2)
+            try session.end()
+        }
+    }
+
+    @Test func `a lane made by a transaction that rolls back is made again by the one that waited`() async throws {
+        try await withStore { store, schema in
+            let worker = try await store.register(.testing("w"))
+            let first = try Session(schema)
+            try first.run("begin; select enqueue('work');")
+            async let id = store.enqueue()[0]
+            while try schema.psql("select count(*) from pg_locks where not granted") == "0" { await Task.yield() }
+            try first.run("rollback;")
+            let enqueued = try await id
+            #expect(try await store.claimed(worker) == [enqueued])
+            try first.end()
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import MartletCore
+import MartletPostgres
+import MartletStore
+import MartletTestSupport
+import Testing
+
+@Suite struct SegmentTests {
+    private let policy = RetentionPolicy(completed: .seconds(6 * 3_600), failed: .seconds(6 * 3_600))
+
+    private func segments(_ schema: PostgresSchema) throws -> [Int] {
+        try schema.psql("select number from segment order by number").split(separator: "\n").compactMap { Int($0) }
+    }
+
+    private func pass(_ hours: Int, _ store: PostgresStore, _ schema: PostgresSchema) async throws {
+        for _ in 0..<hours {
+            schema.advance(by: .seconds(3_601))
+            while try await store.retain(policy, limit: 1_000) > 0 {}
+        }
+    }
+
+    @Test func `segments come and go with time, and what still matters moves on in its place`() async throws {
+        try await withStore { store, schema in
+            let worker = try await store.register(.testing("w", lease: .seconds(900_000)))
+            let ids = try await store.enqueue(count: 10)
+            let lease = try await store.claim(.testing(worker, limit: 4))[0]
+            _ = try await store.settle([.testing(lease.id, 0, .completed(result: nil))])
+            #expect(try segments(schema) == [1, 2])
+            try await pass(10, store, schema)
+            let later = try segments(schema)
+            #expect(try #require(later.first) > 1 && later.count < 12, "\(later)")
+            #expect(try schema.psql("select to_regclass('job_1') is null") == "t")
+            // Three run still, six wait still, in their order; new ones come behind.
+            let new = try await store.enqueue()
+            #expect(try await store.claimed(worker) == Array(ids[4...]) + new)
+            #expect(try await store.job(ids[1])?.summary.state == .running)
+            let reply = try await store.settle([.testing(lease.id, 1, .retryable(.boom, after: .zero))])
+            #expect(reply.lost == [])
+            #expect(try await store.claimed(worker) == [ids[1]])
+        }
+    }
+
+    @Test func `retention does not wait behind a reader, and drops the segment another time`() async throws {
+        try await withStore { store, schema in
+            _ = try await store.enqueue()
+            let reader = try Session(schema)
+            try reader.run("begin; select count(*) from job;")
+            try await pass(10, store, schema)
+            #expect(try segments(schema).first == 1)
+            _ = try await store.enqueue()
+            try reader.run("commit;")
+            try await pass(3, store, schema)
+            #expect(try #require(try segments(schema).first) > 1)
+            #expect(try await store.stats().counts[.available] == 2)
+            try reader.end()
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import Foundation
+import MartletCore
+import MartletPostgres
+import MartletStore
+import MartletTestSupport
+import Testing
+
+/// An open store in a schema of its own.
+func withStore(_ body: (PostgresStore, PostgresSchema) async throws -> Void) async throws {
+    try await withPostgresSchema { schema in
+        let store = try await PostgresStore.open(schema.options)
+        do {
+            try await body(store, schema)
+        } catch {
+            await store.close()
+            throw error
+        }
+        await store.close()
+    }
+}
+
+extension PostgresStore {
+    func enqueue(_ kind: String = "work", count: Int = 1) async throws -> [JobID] {
+        try await enqueue(Array(repeating: NewJob(kind: kind), count: count))
+    }
+
+    func claimed(_ worker: WorkerID, limit: Int = 100) async throws -> [JobID] {
+        try await claim(.testing(worker, limit: limit)).flatMap(\.jobs).map(\.id)
+    }
+}
+
+/// A psql that stays open, for transactions that last: what it answers can be waited for.
+final class Session {
+    private let process = Process()
+    private let input = Pipe()
+    private let output = Pipe()
+
+    init(_ schema: PostgresSchema, user: String = "postgres") throws {
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["psql", "-X", "-q", "-A", "-t", "-d", schema.server.url(user: user)]
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        _ = try run("set search_path = \(schema.quoted), pg_temp;")
+    }
+
+    /// Returns when the server has answered.
+    @discardableResult
+    func run(_ sql: String) throws -> String {
+        let mark = "done-\(UUID().uuidString)"
+        try input.fileHandleForWriting.write(contentsOf: Data("\(sql)\n\\echo \(mark)\n".utf8))
+        var answer = ""
+        while !answer.contains(mark) {
+            let more = output.fileHandleForReading.availableData
+            guard !more.isEmpty else { throw SessionEnded() }
+            answer += String(decoding: more, as: UTF8.self)
+        }
+        return answer.replacing("\(mark)\n", with: "").trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    func end() throws {
+        try input.fileHandleForWriting.close()
+        process.waitUntilExit()
+    }
+}
+
+struct SessionEnded: Error {}
