@@ -123,7 +123,7 @@ begin
     raise 'args: null; write {} for none' using errcode = '22023';
   elsif octet_length(p_args) > 1048576 then
     raise 'args: larger than 1048576 bytes' using errcode = '22023';
-  elsif p_args ~ '(^|[^\\])(\\\\)*\\u0000' then
+  elsif position('\u0000' in p_args) > 0 and p_args ~ '(^|[^\\])(\\\\)*\\u0000' then
     raise 'args: contains a NUL character, which databases cannot keep' using errcode = '22023';
   end if;
   perform p_args::json;
@@ -150,24 +150,51 @@ begin
       array_fill((extract(epoch from run_at) * 1000000)::bigint, array[v_count]) end);
 end $$;
 
+-- One job. The steps of enqueue_many without its arrays, because producers call it by the thousand.
 create function enqueue(
   kind text, args text default '{}', queue text default 'default', priority int default 5,
   run_at timestamptz default null, max_attempts int default null, timeout interval default null
-) returns bigint language sql security definer set search_path from current as $$
-  select (enqueue_many(kind, array[args], queue, priority, run_at, max_attempts, timeout))[1]
-$$;
+) returns bigint language plpgsql security definer set search_path from current as $$
+#variable_conflict use_variable
+declare
+  v_lane lane;
+  v_id bigint;
+  v_now timestamptz := clock();
+begin
+  perform check_args(args);
+  select l.* into v_lane from lane l where l.queue = queue and l.kind = kind and l.priority = priority;
+  -- A lane's name has been looked at when it was made.
+  if not found or max_attempts is not null or timeout is not null then
+    perform check_job(kind, queue, priority, max_attempts, timeout);
+    v_id := lane_of(queue, kind, priority);
+    select l.* into v_lane from lane l where l.id = v_id;
+  end if;
+  if run_at > v_now then
+    insert into delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, args)
+      values (nextval('position'), v_lane.id, 'scheduled', run_at, v_now, max_attempts,
+        (extract(epoch from timeout) * 1000)::bigint, args)
+      returning id into v_id;
+  else
+    insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
+      values ((select last_value from segment_number), v_lane.id, v_now, max_attempts,
+        (extract(epoch from timeout) * 1000)::bigint, args)
+      returning position into v_id;
+  end if;
+  if pg_sequence_last_value(v_lane.flag) = 2 then perform pg_notify(current_schema(), ''); end if;
+  return v_id;
+end $$;
 -- For callers that bind json or jsonb. A literal goes to the one above.
 create function enqueue(
   kind text, args json, queue text default 'default', priority int default 5,
   run_at timestamptz default null, max_attempts int default null, timeout interval default null
 ) returns bigint language sql security definer set search_path from current as $$
-  select (enqueue_many(kind, array[args::text], queue, priority, run_at, max_attempts, timeout))[1]
+  select enqueue(kind, args::text, queue, priority, run_at, max_attempts, timeout)
 $$;
 create function enqueue(
   kind text, args jsonb, queue text default 'default', priority int default 5,
   run_at timestamptz default null, max_attempts int default null, timeout interval default null
 ) returns bigint language sql security definer set search_path from current as $$
-  select (enqueue_many(kind, array[args::text], queue, priority, run_at, max_attempts, timeout))[1]
+  select enqueue(kind, args::text, queue, priority, run_at, max_attempts, timeout)
 $$;
 
 -- Claiming -------------------------------------------------------------------------------------------------------------
