@@ -1,0 +1,71 @@
+import Logging
+import MartletCore
+
+/// How jobs of one kind are run here.
+package struct Handler: Sendable {
+    package let kind: String
+    /// At most this many at a time; nil: only the worker's own limit.
+    package let concurrency: Int?
+    /// For jobs that bring none of their own; nil: none.
+    package let timeout: Duration?
+    package let retry: RetryPolicy
+    /// How long a run may take to end once its task was cancelled. After that its slot is written off: the job is settled
+    /// without it, another job may start, and what the run returns later is ignored.
+    package let unwind: Duration
+    package let run: @Sendable (HandlerCall) async -> Outcome
+
+    package init(
+        kind: String, concurrency: Int? = nil, timeout: Duration? = Limits.defaultTimeout,
+        retry: RetryPolicy = RetryPolicy(),
+        unwind: Duration = .seconds(10), run: @escaping @Sendable (HandlerCall) async -> Outcome
+    ) {
+        precondition(concurrency.map { $0 > 0 } ?? true, "a kind that may never run is left out instead")
+        self.kind = kind
+        self.concurrency = concurrency
+        self.timeout = timeout
+        self.retry = retry
+        self.unwind = unwind
+        self.run = run
+    }
+}
+
+/// One run of one job.
+package struct HandlerCall: Sendable {
+    package let id: JobID
+    package let kind: String
+    package let queue: String
+    /// From 1.
+    package let attempt: Int
+    package let maxAttempts: Int
+    /// The fencing token: a later lease of the same job has a greater one.
+    package let lease: LeaseID
+    package let args: JSONText
+    package let enqueuedAt: Timestamp
+    package let timeout: Duration?
+    private let base: Logger
+
+    package init(
+        id: JobID, kind: String, queue: String, attempt: Int, maxAttempts: Int, lease: LeaseID, args: JSONText,
+        enqueuedAt: Timestamp, timeout: Duration?, logger: Logger
+    ) {
+        self.id = id
+        self.kind = kind
+        self.queue = queue
+        self.attempt = attempt
+        self.maxAttempts = maxAttempts
+        self.lease = lease
+        self.args = args
+        self.enqueuedAt = enqueuedAt
+        self.timeout = timeout
+        self.base = logger
+    }
+
+    /// Says which job speaks. Made when asked for: most jobs never log, and its dictionary costs more than running a small job.
+    package var logger: Logger {
+        var logger = base
+        logger[metadataKey: "job"] = "\(id)"
+        logger[metadataKey: "kind"] = "\(kind)"
+        logger[metadataKey: "attempt"] = "\(attempt)"
+        return logger
+    }
+}

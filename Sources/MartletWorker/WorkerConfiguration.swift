@@ -1,0 +1,57 @@
+import Glibc
+import MartletStore
+
+package struct WorkerConfiguration: Sendable {
+    /// Shown to people.
+    package var name: String
+    package var version: String
+    /// nil: all queues.
+    package var queues: [String]?
+    /// At most this many handlers at a time, all kinds together.
+    package var concurrency: Int
+    /// How long the worker may be silent before others take its jobs.
+    package var lease: Duration
+    /// How often the store is asked for work when nothing hints at any: bounds the delay of a missed hint.
+    package var poll: Duration
+    /// How long a graceful shutdown waits for running handlers before it cancels them.
+    package var grace: Duration
+    /// End when nothing is available, running here or due.
+    package var drain: Bool
+    package var retention: RetentionPolicy
+    /// How often dead workers are looked for.
+    package var recovery: Duration
+    /// How often ended jobs are looked through for those past their retention.
+    package var cleaning: Duration
+
+    package init(
+        name: String? = nil, version: String = "unknown", queues: [String]? = nil, concurrency: Int = 10,
+        lease: Duration = .seconds(30), poll: Duration = .seconds(1), grace: Duration = .seconds(30), drain: Bool = false,
+        retention: RetentionPolicy = RetentionPolicy(), recovery: Duration = .seconds(1), cleaning: Duration = .seconds(60)
+    ) {
+        precondition(concurrency > 0 && lease > .zero && poll > .zero && grace >= .zero)
+        self.name = name ?? "\(Self.host):\(getpid())"
+        self.version = version
+        self.queues = queues
+        self.concurrency = concurrency
+        self.lease = lease
+        self.poll = poll
+        self.grace = grace
+        self.drain = drain
+        self.retention = retention
+        self.recovery = recovery
+        self.cleaning = cleaning
+    }
+
+    static let host: String = {
+        // Linux host names have at most 64 bytes.
+        var buffer = [CChar](repeating: 0, count: 65)
+        guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }()
+
+    func registration(kinds: [String]) -> WorkerRegistration {
+        WorkerRegistration(
+            name: name, host: Self.host, pid: Int(getpid()), version: version, kinds: kinds, queues: queues,
+            concurrency: concurrency, lease: lease)
+    }
+}

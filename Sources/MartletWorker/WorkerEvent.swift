@@ -1,0 +1,53 @@
+import MartletCore
+import MartletStore
+
+/// What happens in a worker, as it happens: the one source of logs, progress and tests.
+///
+/// Observers are called where the event arises, on a hot path and from several threads at once: they must be quick and
+/// must not block. Without an observer nothing is made for single jobs.
+package enum WorkerEvent: Sendable {
+    case started(name: String, kinds: [String])
+    /// At the start, and again after the worker had been declared dead.
+    case registered(WorkerID)
+    /// One answer of the store.
+    case claimed(leases: Int, jobs: Int)
+    case jobStarted(kind: String, id: JobID, attempt: Int)
+    /// The handler is done. It is durable once its settlement is, shortly after.
+    case jobEnded(kind: String, id: JobID, ending: Ending, ran: Duration)
+    /// A handler went on after it was cancelled, for longer than its ``Handler/unwind``; its slot was written off. It may
+    /// still use a thread.
+    case abandoned(kind: String, id: JobID, lease: LeaseID)
+    /// A number of endings became durable.
+    case settled(Int)
+    /// The store had given these leases to others; `dropped` endings were not written.
+    case leasesLost(Set<LeaseID>, dropped: Int)
+    /// The worker no longer trusts any of its leases: it cancels their handlers and registers anew.
+    case heartbeatLost(HeartbeatLoss)
+    /// Running jobs that a person asked to stop.
+    case cancelRequested(Int)
+    case recovered(RecoveryReply)
+    case promoted(Int)
+    /// Ended jobs whose retention is over.
+    case removed(Int)
+    /// Once per outage.
+    case storeUnavailable(StoreError)
+    case storeAvailable
+    /// Nothing is left to do, and the worker was asked to end then.
+    case drained
+    case stopping(StopMode)
+    case stopped(WorkerTally)
+}
+
+package enum HeartbeatLoss: String, Sendable {
+    /// The store says so.
+    case declaredDead
+    /// No renewal succeeded for almost a lease time.
+    case expired
+}
+
+package enum StopMode: Sendable, Comparable {
+    /// Running handlers get their grace.
+    case graceful
+    /// Running handlers are cancelled.
+    case now
+}
