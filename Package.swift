@@ -81,8 +81,10 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
         .testTarget(
-            name: "MartletAppTests", dependencies: ["MartletApp", "MartletCore", "MartletStore"], swiftSettings: settings),
-        .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
+            name: "MartletAppTests", dependencies: ["MartletApp", "MartletCore", "MartletStore", "MartletTestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletCoreTests", dependencies: ["MartletCore", "MartletTestSupport"], swiftSettings: settings),
         .testTarget(
             name: "MartletWorkerTests", dependencies: ["MartletCore", "MartletStore", "MartletWorker", log, lifecycle],
             swiftSettings: settings),
