@@ -49,18 +49,19 @@ package struct ImportFailure: Error, Sendable, CustomStringConvertible {
                 --start-line \(uncertain.upperBound + 1)
                 """
         }
+        let next = resumeLine == 1 ? "start again" : "go on with --start-line \(resumeLine)"
         return switch cause {
-        case .line: "\(enqueued). Correct the line and go on with --start-line \(resumeLine)"
-        case .reading, .store, .stopped: "\(enqueued). Go on with --start-line \(resumeLine)"
+        case .line: "\(enqueued). Correct the line and \(next)"
+        case .reading, .store, .stopped: "\(enqueued). To finish, \(next)"
         }
     }
 
     private var enqueued: String {
         guard let first = done.firstID, let last = done.lastID else { return "Nothing was enqueued" }
-        return """
-            \(done.enqueued) jobs were enqueued (ids \(first) to \(last)), up to line \(resumeLine - 1); \
-            nothing from line \(resumeLine) on
-            """
+        let jobs =
+            first == last
+            ? "1 job was enqueued (id \(first))" : "\(done.enqueued) jobs were enqueued (ids \(first) to \(last))"
+        return "\(jobs), up to line \(resumeLine - 1); nothing from line \(resumeLine) on"
     }
 }
 

@@ -63,7 +63,7 @@ struct ImportStreamTests {
             failure.description == """
                 the disk is full
                 200 jobs were enqueued (ids 1 to 200), up to line 399; nothing from line 400 on. \
-                Go on with --start-line 400
+                To finish, go on with --start-line 400
                 """)
     }
 
@@ -85,7 +85,7 @@ struct ImportStreamTests {
             ).run(into: RecordingStore())
         }
         #expect(failure.reason == "/: cannot be read: Is a directory")
-        #expect(failure.consequence == "Nothing was enqueued. Go on with --start-line 1")
+        #expect(failure.consequence == "Nothing was enqueued. To finish, start again")
     }
 
     /// The pipe stays open and says nothing more: only the cancellation can end the import.

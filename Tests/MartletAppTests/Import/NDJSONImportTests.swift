@@ -78,7 +78,16 @@ struct NDJSONImportTests {
         let failure = try await failure { _ = try await importing("1\n2\nx\n", into: store) }
         #expect(store.calls == [])
         #expect(failure.line == 3 && failure.resumeLine == 1 && failure.done.enqueued == 0)
-        #expect(failure.consequence == "Nothing was enqueued. Correct the line and go on with --start-line 1")
+        #expect(failure.consequence == "Nothing was enqueued. Correct the line and start again")
+    }
+
+    @Test func `one job is told as one`() async throws {
+        let failure = try await failure { _ = try await importing("1\n\nx\n", batchJobs: 1) }
+        #expect(
+            failure.consequence == """
+                1 job was enqueued (id 1), up to line 1; nothing from line 2 on. \
+                Correct the line and go on with --start-line 2
+                """)
     }
 
     @Test func `going on after the correction gives each job exactly once`() async throws {
