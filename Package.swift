@@ -82,7 +82,11 @@ let package = Package(
         .executableTarget(
             name: "MartletBench", dependencies: ["Martlet", log], path: "Benchmarks/MartletBench", swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
-        .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
+        .testTarget(
+            name: "MartletAppTests", dependencies: ["MartletApp", "MartletCore", "MartletStore", "MartletTestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletCoreTests", dependencies: ["MartletCore", "MartletTestSupport"], swiftSettings: settings),
         .testTarget(
             name: "MartletWorkerTests", dependencies: ["MartletCore", "MartletStore", "MartletWorker", log, lifecycle],
             swiftSettings: settings),
