@@ -65,5 +65,6 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
+        .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
     ]
 )

@@ -21,6 +21,8 @@ public enum Limits {
     public static let defaultMaxAttempts = 25
     /// How far ahead a job may be scheduled.
     public static let scheduleAhead: Duration = .seconds(366 * 86_400 * 10)
+    /// The longest duration anybody may write: far beyond use, and no sum of it with a time of day overflows.
+    public static let longestDuration: Duration = .seconds(36_500 * 86_400)
     /// How long a handler may run when nobody said otherwise.
     public static let defaultTimeout: Duration = .seconds(600)
 }

@@ -1,0 +1,39 @@
+import MartletCore
+import Testing
+
+struct EndingTests {
+    private let error = JobError(type: "exit", message: "exit status 3")
+    private let retry = RetryPolicy(backoff: .exponential(base: .seconds(2), cap: .seconds(60)), jitter: 0)
+
+    private func ending(_ outcome: Outcome, attempt: Int = 1) -> Ending {
+        Ending(outcome, attempt: attempt, maxAttempts: 3, retry: retry, random: 0.5)
+    }
+
+    @Test func `a completed run completes the job, with its result`() {
+        #expect(ending(.completed(result: nil)) == .completed(result: nil))
+        #expect(ending(.completed(result: .emptyObject), attempt: 9) == .completed(result: .emptyObject))
+    }
+
+    @Test func `a failed attempt is due again by the policy`() {
+        #expect(ending(.retry(error)) == .retryable(error, after: .seconds(2)))
+        #expect(ending(.retry(error), attempt: 2) == .retryable(error, after: .seconds(4)))
+    }
+
+    @Test func `a handler may say when`() {
+        #expect(ending(.retry(error, after: .zero)) == .retryable(error, after: .zero))
+        #expect(ending(.retry(error, after: .seconds(7)), attempt: 2) == .retryable(error, after: .seconds(7)))
+    }
+
+    @Test func `the last attempt fails the job, whatever the handler asked for`() {
+        #expect(ending(.retry(error), attempt: 3) == .failed(error, .exhausted))
+        #expect(ending(.retry(error, after: .zero), attempt: 4) == .failed(error, .exhausted))
+    }
+
+    @Test(arguments: [1, 3, 4])
+    func `everything else does not depend on the attempt`(attempt: Int) {
+        #expect(ending(.snooze(.seconds(5)), attempt: attempt) == .snoozed(.seconds(5)))
+        #expect(ending(.discard(error), attempt: attempt) == .failed(error, .discarded))
+        #expect(ending(.cancelled, attempt: attempt) == .cancelled)
+        #expect(ending(.interrupted, attempt: attempt) == .givenBack)
+    }
+}

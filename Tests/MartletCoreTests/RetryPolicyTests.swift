@@ -1,0 +1,47 @@
+import MartletCore
+import Testing
+
+struct RetryPolicyTests {
+    private let plain = RetryPolicy(backoff: .exponential(base: .seconds(2), cap: .seconds(3_600)), jitter: 0)
+
+    @Test(arguments: [(1, 2), (2, 4), (3, 8), (11, 2_048), (12, 3_600), (13, 3_600), (63, 3_600), (1_000, 3_600)])
+    func `the delay doubles up to the cap`(attempt: Int, seconds: Int) {
+        #expect(plain.delay(afterAttempt: attempt, random: 0.5) == .seconds(seconds))
+    }
+
+    @Test(arguments: [1, 5, 12, 64, 1_000, .max])
+    func `jitter stays within its share`(attempt: Int) {
+        let policy = RetryPolicy(backoff: plain.backoff, jitter: 0.2)
+        let middle = plain.delay(afterAttempt: attempt, random: 0)
+        #expect(abs(policy.delay(afterAttempt: attempt, random: 0).inSeconds - middle.inSeconds * 0.8) < 1e-6)
+        #expect(abs(policy.delay(afterAttempt: attempt, random: 0.5).inSeconds - middle.inSeconds) < 1e-6)
+        var random = SeededRandom(seed: 3)
+        var delays: Set<Duration> = []
+        for _ in 0..<1_000 {
+            let delay = policy.delay(afterAttempt: attempt, random: Double.random(in: 0..<1, using: &random))
+            #expect(delay >= middle * 0.8 && delay < middle * 1.2)
+            delays.insert(delay)
+        }
+        #expect(delays.count > 900)
+    }
+
+    @Test func `extremes do not overflow`() {
+        let slow = RetryPolicy(
+            backoff: .exponential(base: Limits.longestDuration, cap: Limits.longestDuration), jitter: 1)
+        #expect(slow.delay(afterAttempt: 1_000, random: 0.999) > Limits.longestDuration)
+        let none = RetryPolicy(backoff: .exponential(base: .zero, cap: .zero), jitter: 1)
+        #expect(none.delay(afterAttempt: 1_000, random: 0) == .zero)
+    }
+
+    @Test func `a list gives its delays in order and then the last`() {
+        let policy = RetryPolicy.delays([.seconds(1), .seconds(10), .seconds(300)])
+        #expect(policy.maxAttempts == 4)
+        let delays = [1, 2, 3, 4, 1_000].map { policy.delay(afterAttempt: $0, random: 0.9) }
+        #expect(delays == [.seconds(1), .seconds(10), .seconds(300), .seconds(300), .seconds(300)])
+    }
+
+    @Test func `an empty list means one attempt and no delay`() {
+        #expect(RetryPolicy.delays([]).maxAttempts == 1)
+        #expect(RetryPolicy.delays([]).delay(afterAttempt: 1, random: 0) == .zero)
+    }
+}
