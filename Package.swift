@@ -25,6 +25,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -51,6 +52,7 @@ let package = Package(
             dependencies: [
                 "CMartletLinux", "MartletCore", "MartletStore", log, lifecycle,
                 .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: settings),
         .target(
@@ -64,7 +66,23 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "MartletTestSupport", dependencies: ["MartletCore", "MartletSQLite", "MartletStore"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletStoreTests", dependencies: ["MartletCore", "MartletStore", "MartletTestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletSQLiteTests",
+            dependencies: [
+                "MartletCore", "MartletSQLite", "MartletStore", "MartletTestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
         .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
+        .testTarget(
+            name: "MartletWorkerTests", dependencies: ["MartletCore", "MartletStore", "MartletWorker", log, lifecycle],
+            swiftSettings: settings),
     ]
 )

@@ -1,13 +1,141 @@
 import Logging
 import MartletCore
 import MartletStore
+import Synchronization
 
+/// Puts the parts of a worker together, starts them, and ends them in order.
+///
+/// The parts are tasks and threads of their own, and do not see the cancellation of the task that runs the worker: stopping is
+/// an order, claims first, the registration last, and each wait in it has a bound.
 final class Engine: Sendable {
-    let tally = WorkerTally()
+    private let store: any JobStore
+    private let hasStarted = Atomic(false)
+    private let configuration: WorkerConfiguration
+    private let herald: Herald
+    private let access: StoreAccess
+    private let settler: Settler
+    private let floor: Floor
+    private let heart: Heart
+    private let control: Control
+    private let promoterWake = Signal()
+    private let keeperWake = Signal()
+    private let claimerPause = Signal()
+
     init(
         store: any JobStore, handlers: [Handler], configuration: WorkerConfiguration, logger: Logger,
         observer: (@Sendable (WorkerEvent) -> Void)?
-    ) {}
-    func run() async throws {}
-    func stop(_ mode: StopMode) {}
+    ) {
+        precondition(Set(handlers.map(\.kind)).count == handlers.count, "two handlers for one kind")
+        self.store = store
+        self.configuration = configuration
+        let control = Control()
+        self.control = control
+        let herald = Herald(logger: logger, observer: observer)
+        self.herald = herald
+        let access = StoreAccess(herald: herald) { control.fail($0) }
+        self.access = access
+        settler = Settler(store: store, access: access, herald: herald)
+        floor = Floor(
+            handlers: handlers, configuration: configuration, logger: logger, herald: herald, settler: settler,
+            emptied: control.hurried)
+        heart = Heart(store: store, access: access, floor: floor, lease: configuration.lease)
+    }
+
+    var tally: WorkerTally { settler.tally }
+
+    func stop(_ mode: StopMode) { control.stop(mode) }
+
+    func run() async throws {
+        precondition(!hasStarted.exchange(true, ordering: .relaxed), "a worker runs once")
+        herald.tell(.started(name: configuration.name, kinds: floor.handlers.map(\.kind)))
+        let parts = start()
+        let mode = await control.order()
+        herald.tell(.stopping(mode))
+        await end(parts, mode)
+        herald.tell(.stopped(tally))
+        if let failure = control.failure { throw failure }
+    }
+
+    // MARK: Starting
+
+    private struct Parts {
+        let hints: Task<Void, Never>
+        let claimer: Task<Void, Never>
+        let promoter: Task<Void, Never>
+        let keeper: Task<Void, Never>
+        let settler: Task<Void, Never>
+    }
+
+    private func start() -> Parts {
+        floor.watch.start(name: "martlet-watch") { [floor] in floor.look() }
+        heart.start()
+        let claimer = Claimer(
+            store: store, access: access, floor: floor, herald: herald, configuration: configuration, pause: claimerPause
+        ) { [control] in control.stop(.graceful) }
+        let promoter = Promoter(
+            store: store, access: access, floor: floor, herald: herald, poll: configuration.poll, wake: promoterWake)
+        let keeper = Keeper(
+            store: store, access: access, floor: floor, herald: herald, configuration: configuration, wake: keeperWake)
+        return Parts(
+            hints: Task.detached { [store, floor, promoterWake] in
+                for await _ in store.hints() {
+                    floor.hint()
+                    promoterWake.raise()
+                }
+            },
+            claimer: Task.detached { await claimer.run() },
+            promoter: Task.detached { await promoter.run() },
+            keeper: Task.detached { await keeper.run() },
+            settler: Task.detached { [settler, floor] in await settler.run { floor.lose(leases: $0) } })
+    }
+
+    // MARK: Ending
+
+    /// How long one call of the store, or the last flush, may hold up the end.
+    private static let patience: Duration = .seconds(5)
+
+    private func end(_ parts: Parts, _ mode: StopMode) async {
+        floor.stop()
+        claimerPause.raise()
+        promoterWake.raise()
+        keeperWake.raise()
+        parts.hints.cancel()
+        await emptyFloor(mode)
+        // A claim that was under way gives back what it brought, so its end comes before the last flush.
+        let loops = [parts.claimer, parts.promoter, parts.keeper]
+        for loop in loops { _ = await loop.ends(within: Self.patience) }
+        _ = await settler.flushed(within: Self.patience)
+        settler.close()
+        _ = await parts.settler.ends(within: Self.patience)
+        heart.stop()
+        floor.watch.stop()
+        _ = await heart.ends(within: Self.patience)
+        await deregister()
+    }
+
+    /// Waits until nothing runs: for the grace, then for what is left after its cancellation, which the watch bounds by writing
+    /// off what does not end.
+    private func emptyFloor(_ mode: StopMode) async {
+        let graceEnds = Moment.now + configuration.grace
+        while !floor.isEmpty, control.mode == .graceful, graceEnds > .now {
+            await control.hurried.wait(atMost: graceEnds - .now)
+        }
+        floor.interrupt()
+        let unwind = floor.handlers.map(\.unwind).max() ?? .zero
+        let bound = Moment.now + unwind + Self.patience
+        while !floor.isEmpty, bound > .now { await control.hurried.wait(atMost: bound - .now) }
+    }
+
+    private func deregister() async {
+        guard let worker = floor.session?.worker else { return }
+        let call = Task.detached { [store, access] in
+            do throws(StoreError) {
+                try await store.deregister(worker)
+            } catch {
+                // The registration expires by itself; others recover what it held.
+                _ = access.failed(error)
+            }
+        }
+        _ = await call.ends(within: Self.patience)
+    }
 }

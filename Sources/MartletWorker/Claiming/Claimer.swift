@@ -1,0 +1,98 @@
+import MartletCore
+import MartletStore
+
+/// Registers the worker and keeps it supplied: does what ``IntakeState`` decides, until it says stop.
+struct Claimer {
+    let store: any JobStore
+    let access: StoreAccess
+    let floor: Floor
+    let herald: Herald
+    let configuration: WorkerConfiguration
+    /// Raised when the worker stops, so that it need not wait out an outage.
+    let pause: Signal
+    /// Ends the worker, when it was to be drained.
+    let drained: @Sendable () -> Void
+
+    func run() async {
+        var backoff = Backoff()
+        var isGoing = true
+        while isGoing {
+            guard let session = floor.session else {
+                if floor.isStopping { return }
+                isGoing = await register(&backoff)
+                continue
+            }
+            switch floor.next() {
+            case .claim(let plan):
+                isGoing = await claim(plan, session, &backoff)
+            case .wait(let until):
+                await floor.hungry.wait(atMost: until.map { $0 - .now } ?? configuration.poll)
+            case .confirmQuiet:
+                isGoing = await confirmQuiet(&backoff)
+            case .drained:
+                herald.tell(.drained)
+                drained()
+                return
+            case .stopped:
+                return
+            }
+        }
+    }
+
+    private func register(_ backoff: inout Backoff) async -> Bool {
+        let startedAt = Moment.now
+        do {
+            let worker = try await store.register(configuration.registration(kinds: floor.handlers.map(\.kind)))
+            access.succeeded()
+            backoff.reset()
+            floor.registered(worker, at: startedAt)
+            herald.tell(.registered(worker))
+            return true
+        } catch {
+            return await waitOut(error, &backoff)
+        }
+    }
+
+    private func claim(_ plan: IntakeState.Plan, _ session: FloorState.Session, _ backoff: inout Backoff) async -> Bool {
+        let request = ClaimRequest(
+            worker: session.worker,
+            wants: plan.wants.map { ClaimRequest.Want(kind: floor.handlers[$0.kind].kind, limit: $0.limit) },
+            queues: configuration.queues, limit: plan.limit)
+        do {
+            let leases = try await store.claim(request)
+            access.succeeded()
+            backoff.reset()
+            if !leases.isEmpty {
+                herald.tell(.claimed(leases: leases.count, jobs: leases.reduce(0) { $0 + $1.jobs.count }))
+            }
+            floor.accept(leases, session: session)
+            return true
+        } catch {
+            floor.unanswered()
+            return await waitOut(error, &backoff)
+        }
+    }
+
+    /// Drain: an ending on its way may be a retry that is due at once, and a delayed job may have become due.
+    private func confirmQuiet(_ backoff: inout Backoff) async -> Bool {
+        while !(await floor.settler.flushed(within: configuration.poll)) {
+            if floor.isStopping { return true }
+        }
+        do {
+            let moved = try await store.promote(limit: Limits.enqueueBatch).moved
+            if moved > 0 { herald.tell(.promoted(moved)) }
+            floor.confirmed(moved: moved)
+            return true
+        } catch {
+            floor.confirmed(moved: nil)
+            return await waitOut(error, &backoff)
+        }
+    }
+
+    /// - Returns: whether to go on.
+    private func waitOut(_ error: StoreError, _ backoff: inout Backoff) async -> Bool {
+        guard access.failed(error) else { return false }
+        await pause.wait(atMost: backoff.next(random: .random(in: 0..<1)))
+        return true
+    }
+}

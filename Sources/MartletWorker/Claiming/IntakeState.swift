@@ -1,0 +1,232 @@
+import MartletCore
+import MartletStore
+
+/// Decides what to claim next, from counts alone.
+///
+/// Two questions take turns, one claim in flight at a time:
+/// - **front**: jobs for slots that are free, or will be within the horizon (`Cost.horizon`, 50 ms). All kinds compete, so the
+///   store's order of priorities holds; never more than there are such slots, so that a long job is never held back here while
+///   another worker could run it. A kind that was never measured counts as slow.
+/// - **ahead**: about a horizon of work for kinds known to be fast, in chunks of up to a whole lease, so that the next chunk is
+///   on its way while the last one runs.
+///
+/// An empty answer quiets its question until the next poll or hint. A hint that comes while a claim is under way counts for
+/// the claim after it, since that one may have looked too early.
+struct IntakeState {
+    enum Question: CaseIterable {
+        case front, ahead
+    }
+
+    struct Plan: Equatable {
+        struct Want: Equatable {
+            let kind: Int
+            let limit: Int
+        }
+
+        let question: Question
+        let wants: [Want]
+        let limit: Int
+    }
+
+    enum Action: Equatable {
+        case claim(Plan)
+        /// Nothing to ask before this moment, unless something changes; nil: until something changes.
+        case wait(Moment?)
+        /// Drain: all is quiet. Make settlements durable, promote what is due, and report with ``confirmed(moved:)``.
+        case confirmQuiet
+        /// Drain: nothing is left.
+        case drained
+        case stopped
+    }
+
+    private enum Drain {
+        case off, working, confirming
+        /// Confirmed quiet; one more look at the log.
+        case lastLook
+    }
+
+    private struct Kind {
+        let limit: Int
+        var cost = Cost()
+        /// Slots that hold jobs of the kind.
+        var slots = 0
+        /// Of those, the ones whose job has outlasted the horizon.
+        var overdue = 0
+        /// Claimed and in no slot.
+        var buffered = 0
+        /// Since when the buffered ones have had no slot in sight.
+        var stuckSince: Moment?
+
+        /// Slots that will not be free soon.
+        var pinned: Int { cost.isFast ? overdue : slots }
+    }
+
+    private let concurrency: Int
+    private let poll: Duration
+    private var kinds: [Kind]
+    private var inFlight: Question?
+    private var last = Question.ahead
+    private var quiet: [Question: Moment] = [:]
+    private var hintedMeanwhile = false
+    private var isStopped = false
+    private var drain: Drain
+
+    init(concurrency: Int, limits: [Int?], poll: Duration, drain: Bool) {
+        self.concurrency = concurrency
+        self.poll = poll
+        kinds = limits.map { Kind(limit: min($0 ?? concurrency, concurrency)) }
+        self.drain = drain ? .working : .off
+    }
+
+    // MARK: Deciding
+
+    mutating func next(now: Moment) -> Action {
+        if isStopped { return .stopped }
+        guard inFlight == nil else { return .wait(nil) }
+        if isIdle, isQuiet(.front, now) {
+            switch drain {
+            case .off: break
+            case .working:
+                drain = .confirming
+                return .confirmQuiet
+            case .confirming: return .wait(nil)
+            case .lastLook: return .drained
+            }
+        }
+        let order: [Question] = last == .front ? [.ahead, .front] : [.front, .ahead]
+        for question in order where !isQuiet(question, now) {
+            guard let plan = plan(question) else { continue }
+            inFlight = question
+            last = question
+            hintedMeanwhile = false
+            return .claim(plan)
+        }
+        return .wait(quiet.values.filter { $0 > now }.min())
+    }
+
+    private var isIdle: Bool { kinds.allSatisfy { $0.slots == 0 && $0.buffered == 0 } }
+
+    private func isQuiet(_ question: Question, _ now: Moment) -> Bool { quiet[question].map { now < $0 } ?? false }
+
+    /// Slots that are free or will be soon.
+    private var ready: Int { max(concurrency - kinds.reduce(0) { $0 + $1.pinned }, 0) }
+
+    private func plan(_ question: Question) -> Plan? {
+        switch question {
+        case .front: planFront()
+        case .ahead: planAhead()
+        }
+    }
+
+    private func planFront() -> Plan? {
+        let waiting = kinds.reduce(0) { $0 + ($1.cost.isFast ? 0 : $1.buffered) }
+        let room = min(ready - waiting, Limits.leaseJobs)
+        guard room > 0 else { return nil }
+        let wants = kinds.indices.compactMap { index -> Plan.Want? in
+            let kind = kinds[index]
+            // A fast kind with jobs at hand is the other question's business.
+            if kind.cost.isFast && kind.buffered > 0 { return nil }
+            let own = kind.limit - (kind.cost.isFast ? kind.overdue : kind.slots + kind.buffered)
+            return own > 0 ? Plan.Want(kind: index, limit: min(own, room)) : nil
+        }
+        return wants.isEmpty ? nil : Plan(question: .front, wants: wants, limit: room)
+    }
+
+    private func planAhead() -> Plan? {
+        let slots = ready
+        guard slots > 0 else { return nil }
+        let wants = kinds.indices.compactMap { index -> Plan.Want? in
+            let kind = kinds[index]
+            guard kind.cost.isFast else { return nil }
+            let target = kind.cost.jobs(within: Cost.horizon, slots: min(kind.limit - kind.overdue, slots))
+            // Not more than two leases, and not before half of it is used up: whole chunks, not many small ones.
+            let most = min(target, 2 * Limits.leaseJobs)
+            guard kind.buffered <= most / 2 else { return nil }
+            let missing = min(most - kind.buffered, Limits.leaseJobs)
+            return missing > 0 ? Plan.Want(kind: index, limit: missing) : nil
+        }
+        guard let most = wants.map(\.limit).max() else { return nil }
+        return Plan(question: .ahead, wants: wants, limit: most)
+    }
+
+    // MARK: What happened
+
+    /// - Parameter jobs: how many the store gave; nil when it could not be asked.
+    mutating func answered(jobs: Int?, now: Moment) {
+        guard let question = inFlight else { preconditionFailure("an answer to no question") }
+        inFlight = nil
+        guard let jobs else { return }
+        if jobs > 0 {
+            if drain == .lastLook { drain = .working }
+        } else if !hintedMeanwhile {
+            quiet[question] = now + poll
+        }
+    }
+
+    mutating func hinted() {
+        hintedMeanwhile = true
+        quiet = [:]
+    }
+
+    /// - Parameter moved: jobs that were due and are available now; nil when the store could not be asked.
+    mutating func confirmed(moved: Int?) {
+        guard drain == .confirming else { return }
+        drain = moved == 0 ? .lastLook : .working
+        quiet = [:]
+    }
+
+    mutating func stop() { isStopped = true }
+
+    // MARK: Counts
+
+    mutating func buffered(_ kind: Int, _ change: Int) { kinds[kind].buffered += change }
+
+    /// How many jobs a runner may take of a kind now; zero: none.
+    func share(_ kind: Int) -> Int {
+        let state = kinds[kind]
+        guard state.slots < state.limit, kinds.reduce(0, { $0 + $1.slots }) < concurrency else { return 0 }
+        return state.cost.helping
+    }
+
+    mutating func took(_ kind: Int, jobs: Int) {
+        kinds[kind].slots += 1
+        kinds[kind].buffered -= jobs
+    }
+
+    mutating func left(_ kind: Int, wasOverdue: Bool) {
+        kinds[kind].slots -= 1
+        if wasOverdue { kinds[kind].overdue -= 1 }
+    }
+
+    mutating func overdue(_ kind: Int) { kinds[kind].overdue += 1 }
+
+    mutating func measured(_ kind: Int, jobs: Int, total: Duration) { kinds[kind].cost.measure(jobs: jobs, total: total) }
+
+    /// Kinds whose claimed jobs have waited too long behind slots that do not come free: others shall have them. Claims foresee
+    /// this by what was measured; a job that suddenly takes longer is what they cannot foresee.
+    mutating func stuck(now: Moment) -> [Int] {
+        let ready = ready
+        var stuck: [Int] = []
+        for index in kinds.indices {
+            let kind = kinds[index]
+            if kind.buffered == 0 || min(ready, kind.limit - kind.pinned) > 0 {
+                kinds[index].stuckSince = nil
+            } else if let since = kind.stuckSince {
+                if now >= since + Self.patience { stuck.append(index) }
+            } else {
+                kinds[index].stuckSince = now
+            }
+        }
+        return stuck
+    }
+
+    private static let patience: Duration = .seconds(1)
+
+    /// Whether a claim would be asked for now.
+    func isHungry(now: Moment) -> Bool {
+        inFlight == nil && !isStopped
+            && Question.allCases.contains { !isQuiet($0, now) && plan($0) != nil }
+    }
+
+    var slots: Int { kinds.reduce(0) { $0 + $1.slots } }
+}

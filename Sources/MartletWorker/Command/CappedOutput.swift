@@ -1,0 +1,37 @@
+/// What is kept of a stream of any length: its beginning or its end, in bounded memory.
+struct CappedOutput: Sendable {
+    enum Part {
+        case head, tail
+    }
+
+    private let part: Part
+    private let limit: Int
+    private var kept: [UInt8] = []
+    private var count = 0
+
+    init(_ part: Part, limit: Int) {
+        self.part = part
+        self.limit = limit
+    }
+
+    var isCut: Bool { count > limit }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        count += bytes.count
+        switch part {
+        case .head:
+            kept.append(contentsOf: bytes.prefix(limit - kept.count))
+        case .tail:
+            kept.append(contentsOf: bytes.suffix(limit))
+            // Cut in large steps: moving the rest down for each small piece would cost the square of the output.
+            if kept.count > 2 * limit { kept.removeFirst(kept.count - limit) }
+        }
+    }
+
+    var bytes: ArraySlice<UInt8> {
+        switch part {
+        case .head: kept[...]
+        case .tail: kept.suffix(limit)
+        }
+    }
+}

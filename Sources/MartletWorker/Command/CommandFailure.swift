@@ -1,0 +1,47 @@
+import MartletCore
+import Subprocess
+
+/// What a command's bad end is called.
+enum CommandFailure {
+    /// `EX_TEMPFAIL` of sysexits.h: try again later.
+    static let tryAgain: CInt = 75
+
+    static func error(_ status: TerminationStatus, stderr: CappedOutput) -> JobError {
+        let text = String(decoding: stderr.bytes, as: UTF8.self)
+        let lines = text.split(whereSeparator: \.isNewline)
+        let lastLine = lines.last { !$0.allSatisfy(\.isWhitespace) }
+        let reason = lastLine.map { ": \($0)" } ?? ""
+        let detail = text.isEmpty ? nil : (stderr.isCut ? "…" : "") + text
+        switch status {
+        case .exited(tryAgain):
+            return JobError(
+                type: "tempfail", message: "asked to be tried again (exit status \(tryAgain))\(reason)", detail: detail)
+        case .exited(let code):
+            return JobError(type: "exit", message: "exited with status \(code)\(reason)", detail: detail)
+        case .signaled(let number):
+            let name = signals[number].map { " (SIG\($0))" } ?? ""
+            return JobError(type: "signal", message: "killed by signal \(number)\(name)\(reason)", detail: detail)
+        }
+    }
+
+    static func error(_ error: any Error, spec: CommandSpec) -> JobError {
+        let program = spec.argv[0].debugDescription
+        let reason: String
+        switch (error as? SubprocessError)?.code {
+        case .executableNotFound:
+            reason =
+                spec.argv[0].utf8.contains(UInt8(ascii: "/"))
+                ? "no such file, or it is not executable" : "no such program in PATH"
+        case .failedToChangeWorkingDirectory:
+            reason = "cannot enter the directory \((spec.workingDirectory ?? ".").debugDescription)"
+        case .some, .none:
+            reason = "\(error)"
+        }
+        return JobError(type: "exec", message: "cannot run \(program): \(reason)")
+    }
+
+    private static let signals: [CInt: String] = [
+        1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 5: "TRAP", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 10: "USR1",
+        11: "SEGV", 12: "USR2", 13: "PIPE", 14: "ALRM", 15: "TERM", 24: "XCPU", 25: "XFSZ", 31: "SYS",
+    ]
+}

@@ -1,0 +1,44 @@
+import MartletStore
+import Synchronization
+
+/// Orders to stop: the first begins it, a more urgent one hurries it. The first failure is kept.
+final class Control: Sendable {
+    private struct State {
+        var mode: StopMode?
+        var failure: StoreError?
+    }
+
+    private let state = Mutex(State())
+    private let ordered = Signal()
+    /// Raised by every order, and by the floor when nothing runs: whoever waits for the end of what runs waits for both.
+    let hurried = Signal()
+
+    var mode: StopMode? { state.withLock { $0.mode } }
+    var failure: StoreError? { state.withLock { $0.failure } }
+
+    func stop(_ mode: StopMode) {
+        state.withLock { state in state.mode = max(state.mode ?? mode, mode) }
+        raise()
+    }
+
+    func fail(_ error: StoreError) {
+        state.withLock { state in
+            state.failure = state.failure ?? error
+            state.mode = .now
+        }
+        raise()
+    }
+
+    private func raise() {
+        ordered.raise()
+        hurried.raise()
+    }
+
+    /// Waits for the first order.
+    func order() async -> StopMode {
+        while true {
+            if let mode { return mode }
+            await ordered.wait(atMost: .seconds(3_600))
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import MartletCore
+import MartletStore
+
+/// Looks for workers that died, and removes what ended long ago. Any worker may do it, and all do: both are cheap when there is
+/// nothing to find.
+struct Keeper {
+    let store: any JobStore
+    let access: StoreAccess
+    let floor: Floor
+    let herald: Herald
+    let configuration: WorkerConfiguration
+    /// The worker stops.
+    let wake: Signal
+
+    private static let piece = 1_000
+
+    func run() async {
+        var backoff = Backoff()
+        var nextCleaning = Moment.now
+        while !floor.isStopping {
+            var pause = configuration.recovery
+            do {
+                try await recover()
+                if .now >= nextCleaning {
+                    // One piece at a time, so that recovery is never late; the next piece follows soon.
+                    let removed = try await store.retain(configuration.retention, limit: Self.piece)
+                    if removed > 0 { herald.tell(.removed(removed)) } else { nextCleaning = .now + configuration.cleaning }
+                    if removed > 0 { pause = min(pause, .milliseconds(10)) }
+                }
+                access.succeeded()
+                backoff.reset()
+            } catch {
+                guard access.failed(error) else { return }
+                pause = backoff.next(random: .random(in: 0..<1))
+            }
+            await wake.wait(atMost: pause)
+        }
+    }
+
+    private func recover() async throws(StoreError) {
+        let reply = try await store.recover()
+        guard !reply.workers.isEmpty || reply.recoveredJobs > 0 else { return }
+        herald.tell(.recovered(reply))
+        floor.hint()
+    }
+}

@@ -1,0 +1,45 @@
+import MartletCore
+import MartletStore
+
+/// Makes delayed jobs available when they are due.
+///
+/// Sleeps until the next one is due, a hint, or the poll interval: a job that another process schedules may be due sooner than
+/// all that were known.
+struct Promoter {
+    let store: any JobStore
+    let access: StoreAccess
+    let floor: Floor
+    let herald: Herald
+    let poll: Duration
+    /// Something hints at a change, or the worker stops.
+    let wake: Signal
+
+    private static let piece = 1_000
+    /// Hints come with every change of the database; delayed jobs are a small part of that.
+    private static let betweenHints: Duration = .milliseconds(50)
+
+    func run() async {
+        var backoff = Backoff()
+        while !floor.isStopping {
+            let startedAt = Moment.now
+            var pause = poll
+            do {
+                let reply = try await store.promote(limit: Self.piece)
+                access.succeeded()
+                backoff.reset()
+                if reply.moved > 0 {
+                    herald.tell(.promoted(reply.moved))
+                    floor.hint()
+                }
+                if reply.moved >= Self.piece { continue }
+                if let due = reply.nextDue { pause = min(due, poll) }
+            } catch {
+                guard access.failed(error) else { return }
+                pause = backoff.next(random: .random(in: 0..<1))
+            }
+            let hinted = await wake.wait(atMost: max(pause, .milliseconds(1)))
+            let early = startedAt + Self.betweenHints - .now
+            if hinted, early > .zero, !floor.isStopping { await Signal().wait(atMost: min(early, pause)) }
+        }
+    }
+}

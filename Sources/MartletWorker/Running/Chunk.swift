@@ -1,0 +1,35 @@
+import MartletCore
+import MartletStore
+
+/// A lease as the worker holds it.
+final class Chunk: Sendable {
+    let lease: Lease
+    /// Index of its handler.
+    let kind: Int
+    let session: Int
+    let claimedAt: Moment
+
+    init(lease: Lease, kind: Int, session: Int, claimedAt: Moment) {
+        self.lease = lease
+        self.kind = kind
+        self.session = session
+        self.claimedAt = claimedAt
+    }
+}
+
+/// Some jobs of a chunk, not begun.
+struct Work: Sendable {
+    let chunk: Chunk
+    var range: Range<Int>
+
+    var count: Int { range.count }
+
+    /// Everything ended before it began.
+    func settlements(_ ending: Ending, retry: RetryPolicy) -> [Settlement] {
+        range.map { index in
+            Settlement(
+                lease: chunk.lease.id, index: index, ending: ending,
+                maxAttempts: chunk.lease.jobs[index].maxAttempts ?? retry.maxAttempts, waited: .zero, ran: .zero)
+        }
+    }
+}

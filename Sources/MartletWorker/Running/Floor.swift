@@ -1,0 +1,147 @@
+import Logging
+import MartletCore
+import MartletStore
+import Synchronization
+
+/// Where jobs run: takes the lock, asks ``FloorState``, leaves the lock, acts.
+final class Floor: Sendable {
+    let handlers: [Handler]
+    let logger: Logger
+    let herald: Herald
+    let settler: Settler
+    /// There may be something to claim.
+    let hungry = Signal()
+    /// Looks after what runs, from outside the pool.
+    let watch = Beat()
+    /// Raised when the last runner ended.
+    private let emptied: Signal
+    private let configuration: WorkerConfiguration
+    private let state: Mutex<FloorState>
+
+    init(
+        handlers: [Handler], configuration: WorkerConfiguration, logger: Logger, herald: Herald, settler: Settler,
+        emptied: Signal
+    ) {
+        self.handlers = handlers
+        self.configuration = configuration
+        self.logger = logger
+        self.herald = herald
+        self.settler = settler
+        self.emptied = emptied
+        state = Mutex(FloorState(handlers: handlers, configuration: configuration))
+    }
+
+    var session: FloorState.Session? { state.withLock { $0.session } }
+    var isStopping: Bool { state.withLock { $0.isStopping } }
+    var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
+
+    // MARK: Claims
+
+    func next() -> IntakeState.Action { state.withLock { $0.next(now: .now) } }
+
+    func unanswered() { state.withLock { $0.unanswered(now: .now) } }
+
+    func confirmed(moved: Int?) { state.withLock { $0.confirmed(moved: moved) } }
+
+    func hint() {
+        state.withLock { $0.hinted() }
+        hungry.raise()
+    }
+
+    /// - Parameter session: the registration the claim was made under.
+    func accept(_ leases: [Lease], session: FloorState.Session) {
+        // Without trust the leases may be somebody else's before a job has begun.
+        if !(self.session.map { $0.trust.holds(now: .now) } ?? false) { lose(session: session.number, .expired) }
+        let (aftermath, wasEmpty) = state.withLock { state in
+            let wasEmpty = state.entries.isEmpty
+            return (state.accept(leases, session: session.number, now: .now), wasEmpty)
+        }
+        carryOut(aftermath)
+        if wasEmpty, !aftermath.start.isEmpty { watch.wake() }
+    }
+
+    // MARK: Registration
+
+    func registered(_ worker: WorkerID, at moment: Moment) {
+        state.withLock { $0.registered(worker, lease: configuration.lease, at: moment) }
+    }
+
+    func renewed(session: Int, startedAt: Moment) {
+        state.withLock { $0.renewed(session: session, startedAt: startedAt) }
+    }
+
+    func lose(session: Int, _ loss: HeartbeatLoss) {
+        guard let aftermath = state.withLock({ $0.lose(session: session, now: .now) }) else { return }
+        herald.tell(.heartbeatLost(loss))
+        carryOut(aftermath)
+        hungry.raise()
+    }
+
+    func lose(leases: Set<LeaseID>) { carryOut(state.withLock { $0.lose(leases: leases, now: .now) }) }
+
+    // MARK: Stopping
+
+    func cancel(_ requests: [CancelRequest]) {
+        guard !requests.isEmpty else { return }
+        let aftermath = state.withLock { $0.cancel(requests, now: .now) }
+        let count = aftermath.cancel.count + aftermath.settle.count
+        if count > 0 { herald.tell(.cancelRequested(count)) }
+        carryOut(aftermath)
+    }
+
+    func stop() {
+        carryOut(state.withLock { $0.stop() })
+        hungry.raise()
+    }
+
+    func interrupt() { carryOut(state.withLock { $0.interrupt(now: .now) }) }
+
+    // MARK: Watching
+
+    /// How far a timeout may be late, and how long a short job may wait behind one that turned out long.
+    private static let tick: Duration = .milliseconds(20)
+
+    /// One look at everything that runs.
+    /// - Returns: when to look again; nil: when something runs again.
+    func look() -> Duration? {
+        let now = Moment.now
+        if let session, !session.trust.holds(now: now) { lose(session: session.number, .expired) }
+        let (aftermath, isEmpty) = state.withLock { state in
+            let aftermath = state.watch(now: now)
+            return (aftermath, state.entries.isEmpty)
+        }
+        carryOut(aftermath)
+        return isEmpty ? nil : Self.tick
+    }
+
+    // MARK: Acting
+
+    private func carryOut(_ aftermath: FloorState.Aftermath) {
+        settler.add(aftermath.settle)
+        for slot in aftermath.cancel { slot.cancel() }
+        for (chunk, index) in aftermath.abandoned {
+            herald.tell(.abandoned(kind: chunk.lease.kind, id: chunk.lease.jobs[index].id, lease: chunk.lease.id))
+        }
+        for (slot, work) in aftermath.start {
+            slot.attach(Task.detached { [self] in await Runner(floor: self, slot: slot).run(work) })
+        }
+        let (isHungry, isEmpty) = state.withLock { ($0.intake.isHungry(now: .now), $0.entries.isEmpty) }
+        if isHungry { hungry.raise() }
+        if isEmpty { emptied.raise() }
+    }
+
+    /// - Returns: what the runner does next; nil: it ends.
+    func again(_ slot: Slot, jobs: Int, total: Duration) -> Work? {
+        let (work, isHungry, isEmpty) = state.withLock { state in
+            let work = state.again(slot, jobs: jobs, total: total)
+            return (work, state.intake.isHungry(now: .now), state.entries.isEmpty)
+        }
+        if isHungry { hungry.raise() }
+        if isEmpty { emptied.raise() }
+        return work
+    }
+
+    func leave(_ slot: Slot, jobs: Int, total: Duration) {
+        carryOut(state.withLock { $0.leave(slot, jobs: jobs, total: total) })
+    }
+}

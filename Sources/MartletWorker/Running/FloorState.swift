@@ -1,0 +1,255 @@
+import MartletCore
+import MartletStore
+import Synchronization
+
+/// Everything that runs or is about to: the registration, the claimed jobs, the slots. Under the floor's lock.
+struct FloorState {
+    struct Session {
+        let number: Int
+        let worker: WorkerID
+        let registeredAt: Moment
+        var trust: LeaseTrust
+    }
+
+    struct Entry {
+        let slot: Slot
+        var kind: Int
+        var isOverdue = false
+    }
+
+    /// What is to be done after the lock was left.
+    struct Aftermath {
+        var start: [(Slot, Work)] = []
+        var cancel: [Slot] = []
+        var settle: [Settlement] = []
+        var abandoned: [(Chunk, Int)] = []
+    }
+
+    let handlers: [Handler]
+    private(set) var session: Session?
+    private(set) var entries: [Int: Entry] = [:]
+    private(set) var intake: IntakeState
+    private var buffer = JobBuffer()
+    private var lastSession = 0
+    private var lastSlot = 0
+    private(set) var isStopping = false
+
+    init(handlers: [Handler], configuration: WorkerConfiguration) {
+        self.handlers = handlers
+        intake = IntakeState(
+            concurrency: configuration.concurrency, limits: handlers.map(\.concurrency), poll: configuration.poll,
+            drain: configuration.drain)
+    }
+
+    // MARK: Registration
+
+    mutating func registered(_ worker: WorkerID, lease: Duration, at moment: Moment) {
+        lastSession += 1
+        session = Session(
+            number: lastSession, worker: worker, registeredAt: moment, trust: LeaseTrust(lease: lease, renewedAt: moment))
+    }
+
+    mutating func renewed(session number: Int, startedAt: Moment) {
+        if session?.number == number { session?.trust.renew(startedAt: startedAt) }
+    }
+
+    /// Ends the registration: what is claimed is dropped, what runs is stopped, and nothing of it is settled. Endings that are
+    /// on their way already stay: the store's fence decides about them, and where it lets them in no work is repeated.
+    mutating func lose(session number: Int, now: Moment) -> Aftermath? {
+        guard session?.number == number else { return nil }
+        session = nil
+        return drop(now: now) { _ in true }
+    }
+
+    mutating func lose(leases: Set<LeaseID>, now: Moment) -> Aftermath { drop(now: now) { leases.contains($0.lease.id) } }
+
+    private mutating func drop(now: Moment, _ matches: (Chunk) -> Bool) -> Aftermath {
+        var aftermath = Aftermath()
+        for work in buffer.removeAll(where: matches) { intake.buffered(work.chunk.kind, -work.count) }
+        for entry in entries.values {
+            let isStopped = entry.slot.state.withLock { slot in
+                guard matches(slot.work.chunk) else { return false }
+                _ = slot.release()
+                return slot.stop(.lost, now: now)
+            }
+            if isStopped { aftermath.cancel.append(entry.slot) }
+        }
+        return aftermath
+    }
+
+    // MARK: Claims
+
+    mutating func next(now: Moment) -> IntakeState.Action { intake.next(now: now) }
+
+    mutating func unanswered(now: Moment) { intake.answered(jobs: nil, now: now) }
+
+    mutating func hinted() { intake.hinted() }
+
+    mutating func confirmed(moved: Int?) { intake.confirmed(moved: moved) }
+
+    /// Takes in what a claim of that registration brought.
+    mutating func accept(_ leases: [Lease], session number: Int, now: Moment) -> Aftermath {
+        intake.answered(jobs: leases.reduce(0) { $0 + $1.jobs.count }, now: now)
+        // Nothing of a lost registration is ours to run or to give back.
+        guard session?.number == number else { return Aftermath() }
+        var aftermath = Aftermath()
+        for lease in leases {
+            guard let kind = handlers.firstIndex(where: { $0.kind == lease.kind }) else {
+                preconditionFailure("the store gave \(lease.kind), which was not asked for")
+            }
+            let work = Work(
+                chunk: Chunk(lease: lease, kind: kind, session: number, claimedAt: now), range: lease.jobs.indices)
+            if isStopping {
+                aftermath.settle += work.settlements(.givenBack, retry: handlers[kind].retry)
+            } else {
+                buffer.append(work)
+                intake.buffered(kind, work.count)
+            }
+        }
+        aftermath.start = fill()
+        return aftermath
+    }
+
+    // MARK: Slots
+
+    /// Fills free slots with what is claimed.
+    mutating func fill() -> [(Slot, Work)] {
+        var started: [(Slot, Work)] = []
+        while let work = take() {
+            lastSlot += 1
+            let slot = Slot(number: lastSlot, work: work)
+            entries[lastSlot] = Entry(slot: slot, kind: work.chunk.kind)
+            started.append((slot, work))
+        }
+        return started
+    }
+
+    private mutating func take() -> Work? {
+        let intake = intake
+        guard let work = buffer.take(share: { intake.share($0) }) else { return nil }
+        self.intake.took(work.chunk.kind, jobs: work.count)
+        return work
+    }
+
+    /// A runner is through with what it took.
+    /// - Returns: what it does next; nil: it ends.
+    mutating func again(_ slot: Slot, jobs: Int, total: Duration) -> Work? {
+        guard let entry = entries[slot.number] else { return nil }
+        intake.measured(entry.kind, jobs: jobs, total: total)
+        intake.left(entry.kind, wasOverdue: entry.isOverdue)
+        guard let work = take() else {
+            entries[slot.number] = nil
+            return nil
+        }
+        entries[slot.number] = Entry(slot: slot, kind: work.chunk.kind)
+        slot.state.withLock { $0.receive(work) }
+        return work
+    }
+
+    /// A runner ends, its task being cancelled, or its slot written off.
+    mutating func leave(_ slot: Slot, jobs: Int, total: Duration) -> Aftermath {
+        var aftermath = Aftermath()
+        guard let entry = entries.removeValue(forKey: slot.number) else { return aftermath }
+        intake.measured(entry.kind, jobs: jobs, total: total)
+        intake.left(entry.kind, wasOverdue: entry.isOverdue)
+        putBack(slot.state.withLock { $0.release() }, &aftermath)
+        aftermath.start = fill()
+        return aftermath
+    }
+
+    private mutating func putBack(_ work: Work, _ aftermath: inout Aftermath) {
+        guard work.count > 0, work.chunk.session == session?.number else { return }
+        if isStopping {
+            aftermath.settle += work.settlements(.givenBack, retry: handlers[work.chunk.kind].retry)
+        } else {
+            buffer.putBack(work)
+            intake.buffered(work.chunk.kind, work.count)
+        }
+    }
+
+    // MARK: Watching
+
+    /// Jobs in a slot behind one that already took this long go to other slots, and endings there to the settler.
+    private static let holdUp: Duration = .milliseconds(5)
+
+    mutating func watch(now: Moment) -> Aftermath {
+        var aftermath = Aftermath()
+        let random = { Double.random(in: 0..<1) }
+        for (number, entry) in entries {
+            let handler = handlers[entry.kind]
+            let (startedAt, rest, isStopped, writtenOff) = entry.slot.state.withLock { slot in
+                let startedAt = slot.startedAt
+                let isHeldUp = startedAt.map { now >= $0 + Self.holdUp } ?? false
+                let isStopped = slot.isOverdue(now: now) && slot.stop(.timedOut, now: now)
+                let writtenOff = slot.writeOff(now: now, handler: handler, random: random)
+                aftermath.settle +=
+                    writtenOff == nil ? slot.takeEnded(olderThan: Self.holdUp, now: now) : slot.takeEnded()
+                let chunk = slot.work.chunk
+                return (
+                    startedAt, isHeldUp || writtenOff != nil ? slot.release() : nil, isStopped,
+                    writtenOff.map { (chunk, $0) }
+                )
+            }
+            if let rest { putBack(rest, &aftermath) }
+            if isStopped { aftermath.cancel.append(entry.slot) }
+            if let writtenOff {
+                aftermath.abandoned.append(writtenOff)
+                entries[number] = nil
+                intake.left(entry.kind, wasOverdue: entry.isOverdue)
+            } else if let startedAt, !entry.isOverdue, now >= startedAt + Cost.horizon {
+                entries[number]?.isOverdue = true
+                intake.overdue(entry.kind)
+            }
+        }
+        for kind in intake.stuck(now: now) { giveBack(&aftermath) { $0.kind == kind } }
+        aftermath.start = fill()
+        return aftermath
+    }
+
+    private mutating func giveBack(_ aftermath: inout Aftermath, where matches: (Chunk) -> Bool) {
+        for work in buffer.removeAll(where: matches) {
+            intake.buffered(work.chunk.kind, -work.count)
+            aftermath.settle += work.settlements(.givenBack, retry: handlers[work.chunk.kind].retry)
+        }
+    }
+
+    // MARK: Stopping
+
+    /// A person asked for these. One that has ended meanwhile is left alone.
+    mutating func cancel(_ requests: [CancelRequest], now: Moment) -> Aftermath {
+        var aftermath = Aftermath()
+        for request in requests {
+            for entry in entries.values {
+                let (rest, isStopped) = entry.slot.state.withLock { slot -> (Work?, Bool) in
+                    guard slot.work.chunk.lease.id == request.lease else { return (nil, false) }
+                    if slot.runningIndex == request.index { return (nil, slot.stop(.cancelled, now: now)) }
+                    return (slot.work.range.contains(request.index) ? slot.release() : nil, false)
+                }
+                if let rest { putBack(rest, &aftermath) }
+                if isStopped { aftermath.cancel.append(entry.slot) }
+            }
+            if let work = buffer.remove(request.lease, request.index) {
+                intake.buffered(work.chunk.kind, -work.count)
+                aftermath.settle += work.settlements(.cancelled, retry: handlers[work.chunk.kind].retry)
+            }
+        }
+        aftermath.start = fill()
+        return aftermath
+    }
+
+    /// No more jobs begin; those that are claimed go back.
+    mutating func stop() -> Aftermath {
+        isStopping = true
+        intake.stop()
+        var aftermath = Aftermath()
+        for entry in entries.values { putBack(entry.slot.state.withLock { $0.release() }, &aftermath) }
+        giveBack(&aftermath) { _ in true }
+        return aftermath
+    }
+
+    mutating func interrupt(now: Moment) -> Aftermath {
+        var aftermath = Aftermath()
+        aftermath.cancel = entries.values.map(\.slot).filter { $0.state.withLock { $0.stop(.interrupted, now: now) } }
+        return aftermath
+    }
+}

@@ -1,0 +1,209 @@
+import MartletCore
+import MartletStore
+
+/// What one runner has in hand: a few jobs of one chunk, of which at most one runs.
+///
+/// ```
+///            begin                 end
+/// between ──────────▶ running ────────────▶ between
+///                        │ stop                ▲
+///                        ▼          end        │
+///                     stopping ────────────────┘  (and the runner leaves: its task is cancelled)
+///                        │ the unwind time is over
+///                        ▼
+///                    writtenOff                   (whatever the handler returns now is ignored)
+/// ```
+/// The runner moves it once per job; the watch looks at it now and then, and takes from it what must not wait.
+struct SlotState {
+    enum Phase: Equatable {
+        case between
+        case running(Run)
+        case stopping(Run, Stop, since: Moment)
+        case writtenOff
+    }
+
+    struct Run: Equatable {
+        let index: Int
+        let startedAt: Moment
+        let timeout: Duration?
+    }
+
+    /// Why a running job was told to stop.
+    enum Stop: Equatable {
+        case timedOut
+        /// A person asked.
+        case cancelled
+        /// The worker stops.
+        case interrupted
+        /// The lease is no longer ours, so nothing may be settled.
+        case lost
+    }
+
+    /// What the runner does next.
+    enum Next: Equatable {
+        case goOn
+        /// Its task was cancelled: a new job needs a new one.
+        case leave
+        /// Nobody counts on it any more.
+        case vanish
+    }
+
+    private(set) var phase = Phase.between
+    private(set) var work: Work
+    /// Ended and not handed to the settler yet.
+    private(set) var ended: [Settlement] = []
+    private var endedSince: Moment?
+
+    init(_ work: Work) { self.work = work }
+
+    // MARK: The runner's side
+
+    mutating func receive(_ work: Work) {
+        precondition(phase == .between && self.work.range.isEmpty)
+        self.work = work
+    }
+
+    /// - Returns: the index of the job to run; nil when there is none left.
+    mutating func begin(now: Moment, handler: Handler) -> Int? {
+        guard phase == .between, let index = work.range.popFirst() else { return nil }
+        phase = .running(
+            Run(index: index, startedAt: now, timeout: work.chunk.lease.jobs[index].timeout ?? handler.timeout))
+        return index
+    }
+
+    /// - Returns: the ending to tell observers, nil when nothing is settled; and what to do next.
+    mutating func end(_ outcome: Outcome, now: Moment, handler: Handler, random: () -> Double) -> (Ending?, Next) {
+        switch phase {
+        case .running(let run):
+            phase = .between
+            return (settle(run, outcome, now: now, handler: handler, random: random), .goOn)
+        case .stopping(let run, let stop, _):
+            phase = .between
+            guard let outcome = stop.outcome(of: outcome, timeout: run.timeout) else { return (nil, .leave) }
+            return (settle(run, outcome, now: now, handler: handler, random: random), .leave)
+        case .writtenOff:
+            return (nil, .vanish)
+        case .between:
+            preconditionFailure("a job ended that had not begun")
+        }
+    }
+
+    mutating func takeEnded() -> [Settlement] {
+        endedSince = nil
+        guard !ended.isEmpty else { return [] }
+        defer { ended.removeAll(keepingCapacity: true) }
+        return ended
+    }
+
+    // MARK: The watch's side
+
+    /// The jobs not begun.
+    mutating func release() -> Work {
+        defer { work.range = work.range.upperBound..<work.range.upperBound }
+        return work
+    }
+
+    var startedAt: Moment? {
+        switch phase {
+        case .running(let run), .stopping(let run, _, _): run.startedAt
+        case .between, .writtenOff: nil
+        }
+    }
+
+    var runningIndex: Int? {
+        switch phase {
+        case .running(let run), .stopping(let run, _, _): run.index
+        case .between, .writtenOff: nil
+        }
+    }
+
+    /// The first reason to stop stands, but a lost lease comes before every other.
+    /// - Returns: whether the runner's task is to be cancelled now.
+    mutating func stop(_ reason: Stop, now: Moment) -> Bool {
+        switch phase {
+        case .running(let run):
+            phase = .stopping(run, reason, since: now)
+            return true
+        case .stopping(let run, _, let since):
+            if reason == .lost { phase = .stopping(run, .lost, since: since) }
+            return false
+        case .between, .writtenOff:
+            return false
+        }
+    }
+
+    func isOverdue(now: Moment) -> Bool {
+        guard case .running(let run) = phase, let timeout = run.timeout else { return false }
+        return now >= run.startedAt + timeout
+    }
+
+    /// Gives up on a handler that does not end. What it had to be settled as goes to ``ended``.
+    /// - Returns: the job's index, when the slot was written off by this call.
+    mutating func writeOff(now: Moment, handler: Handler, random: () -> Double) -> Int? {
+        guard case .stopping(let run, let stop, let since) = phase, now >= since + handler.unwind else { return nil }
+        if let outcome = stop.outcome(of: .interrupted, timeout: run.timeout) {
+            _ = settle(run, outcome, now: now, handler: handler, random: random)
+        }
+        phase = .writtenOff
+        return run.index
+    }
+
+    /// Endings that waited at least this long for the rest of their batch.
+    mutating func takeEnded(olderThan age: Duration, now: Moment) -> [Settlement] {
+        guard let endedSince, now >= endedSince + age else { return [] }
+        return takeEnded()
+    }
+
+    private mutating func settle(
+        _ run: Run, _ outcome: Outcome, now: Moment, handler: Handler, random: () -> Double
+    ) -> Ending {
+        let job = work.chunk.lease.jobs[run.index]
+        let maxAttempts = job.maxAttempts ?? handler.retry.maxAttempts
+        let ending: Ending
+        if case .completed(let result) = outcome {
+            ending = .completed(result: result)
+        } else {
+            ending = Ending(outcome, attempt: job.attempt, maxAttempts: maxAttempts, retry: handler.retry, random: random())
+        }
+        ended.append(
+            Settlement(
+                lease: work.chunk.lease.id, index: run.index, ending: ending, maxAttempts: maxAttempts,
+                waited: run.startedAt - work.chunk.claimedAt, ran: now - run.startedAt))
+        if endedSince == nil { endedSince = now }
+        return ending
+    }
+}
+
+extension SlotState.Stop {
+    /// What a run that was told to stop is settled as; nil: not at all.
+    ///
+    /// A handler that was done all the same keeps its result, except after a timeout: a command that ends well on SIGTERM
+    /// has not done its work, and its owner set the limit.
+    func outcome(of outcome: Outcome, timeout: Duration?) -> Outcome? {
+        switch self {
+        case .lost:
+            return nil
+        case .timedOut:
+            let limit = timeout.map { " after \($0.text)" } ?? ""
+            return .retry(JobError(type: "timeout", message: "timed out\(limit)", detail: Self.detail(of: outcome)))
+        case .cancelled:
+            switch outcome {
+            case .completed: return outcome
+            case .retry, .snooze, .discard, .cancelled, .interrupted: return .cancelled
+            }
+        case .interrupted:
+            switch outcome {
+            case .completed, .snooze, .discard: return outcome
+            case .retry, .cancelled, .interrupted: return .interrupted
+            }
+        }
+    }
+
+    /// What a handler said last may tell where it hung.
+    private static func detail(of outcome: Outcome) -> String? {
+        switch outcome {
+        case .retry(let error, _), .discard(let error): error.detail
+        case .completed, .snooze, .cancelled, .interrupted: nil
+        }
+    }
+}

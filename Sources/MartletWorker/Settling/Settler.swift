@@ -1,0 +1,122 @@
+import MartletCore
+import MartletStore
+import Synchronization
+
+/// Writes endings: at once when idle, gathered while a flush is under way, for as long as it takes when the store is away.
+final class Settler: Sendable {
+    private struct State {
+        var queue = SettleQueue()
+        var tally = WorkerTally()
+        var isClosed = false
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let store: any JobStore
+    private let access: StoreAccess
+    private let herald: Herald
+    private let state = Mutex(State())
+    private let work = Signal()
+    private let empty = Signal()
+
+    init(store: any JobStore, access: StoreAccess, herald: Herald) {
+        self.store = store
+        self.access = access
+        self.herald = herald
+    }
+
+    var tally: WorkerTally { state.withLock { $0.tally } }
+
+    func add(_ settlements: [Settlement]) {
+        guard !settlements.isEmpty else { return }
+        let wasEmpty = state.withLock { state in
+            guard !state.isClosed else { return false }
+            defer { state.queue.add(settlements) }
+            return state.queue.isEmpty
+        }
+        // The loop looks again by itself after each flush.
+        if wasEmpty { work.raise() }
+    }
+
+    /// Waits while too much is on its way: runners stop taking jobs they could not settle.
+    func room() async {
+        guard state.withLock({ $0.queue.isFull && !$0.isClosed }) else { return }
+        await withCheckedContinuation { continuation in
+            let isRoomy = state.withLock { state in
+                guard state.queue.isFull && !state.isClosed else { return true }
+                state.waiting.append(continuation)
+                return false
+            }
+            if isRoomy { continuation.resume() }
+        }
+    }
+
+    /// Ends after ``close()``.
+    /// - Parameter lost: called with leases the store had given to others.
+    func run(lost: @Sendable (Set<LeaseID>) -> Void) async {
+        var backoff = Backoff()
+        while true {
+            let (batch, isClosed) = state.withLock { ($0.queue.flush(), $0.isClosed) }
+            if isClosed { return }
+            if batch.isEmpty {
+                empty.raise()
+                await work.wait(atMost: .seconds(3_600))
+                continue
+            }
+            do {
+                let reply = try await store.settle(batch)
+                access.succeeded()
+                backoff.reset()
+                finish(reply, lost)
+            } catch {
+                guard access.failed(error) else { return close() }
+                await work.wait(atMost: backoff.next(random: .random(in: 0..<1)))
+            }
+        }
+    }
+
+    private func finish(_ reply: SettleReply, _ lost: @Sendable (Set<LeaseID>) -> Void) {
+        let (written, dropped, waiting) = state.withLock { state in
+            var dropped = 0
+            let batch = state.queue.flushed()
+            for settlement in batch {
+                if !reply.lost.isEmpty, reply.lost.contains(settlement.lease) {
+                    dropped += 1
+                } else {
+                    state.tally.count(settlement.ending)
+                }
+            }
+            state.tally.fenced += dropped
+            defer { if !state.queue.isFull { state.waiting = [] } }
+            return (batch.count - dropped, dropped, state.queue.isFull ? [] : state.waiting)
+        }
+        for continuation in waiting { continuation.resume() }
+        if written > 0 { herald.tell(.settled(written)) }
+        guard !reply.lost.isEmpty else { return }
+        herald.tell(.leasesLost(reply.lost, dropped: dropped))
+        lost(reply.lost)
+    }
+
+    /// - Returns: whether everything was written by then.
+    func flushed(within limit: Duration) async -> Bool {
+        let deadline = Moment.now + limit
+        while true {
+            let (isEmpty, isClosed) = state.withLock { ($0.queue.isEmpty, $0.isClosed) }
+            if isEmpty || isClosed { return isEmpty }
+            let left = deadline - .now
+            guard left > .zero else { return false }
+            await empty.wait(atMost: left)
+        }
+    }
+
+    /// Gives up what is not written yet; its jobs run again once their leases are recovered.
+    func close() {
+        let waiting = state.withLock { state in
+            state.isClosed = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+        work.raise()
+        empty.raise()
+    }
+}

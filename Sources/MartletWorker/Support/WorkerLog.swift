@@ -1,0 +1,83 @@
+import Logging
+import MartletCore
+import MartletStore
+
+/// Log lines from events. Never args or results.
+struct WorkerLog: Sendable {
+    let logger: Logger
+
+    func write(_ event: WorkerEvent) {
+        switch event {
+        case .started(let name, let kinds):
+            logger.info("worker started", metadata: ["worker": "\(name)", "kinds": "\(kinds.joined(separator: ","))"])
+        case .registered(let id):
+            logger.debug("registered", metadata: ["worker_id": "\(id)"])
+        case .claimed(let leases, let jobs):
+            logger.trace("claimed", metadata: ["leases": "\(leases)", "jobs": "\(jobs)"])
+        case .jobStarted(let kind, let id, let attempt):
+            logger.debug("job started", metadata: ["job": "\(id)", "kind": "\(kind)", "attempt": "\(attempt)"])
+        case .jobEnded(let kind, let id, let ending, let ran):
+            write(ending, kind: kind, id: id, ran: ran)
+        case .abandoned(let kind, let id, let lease):
+            logger.error(
+                "the handler ignores its cancellation; its slot was written off",
+                metadata: ["job": "\(id)", "kind": "\(kind)", "lease": "\(lease)"])
+        case .settled(let count):
+            logger.trace("settled", metadata: ["jobs": "\(count)"])
+        case .leasesLost(let leases, let dropped):
+            logger.warning("leases lost", metadata: ["leases": "\(leases.count)", "dropped": "\(dropped)"])
+        case .heartbeatLost(let loss):
+            logger.warning(
+                "the leases can no longer be trusted; stopping their jobs and registering anew",
+                metadata: ["reason": "\(loss.rawValue)"])
+        case .cancelRequested(let count):
+            logger.info("asked to stop running jobs", metadata: ["jobs": "\(count)"])
+        case .recovered(let reply):
+            logger.warning(
+                "recovered jobs of workers that died",
+                metadata: ["workers": "\(reply.workers.count)", "jobs": "\(reply.recoveredJobs)"])
+        case .promoted(let count):
+            logger.debug("promoted jobs that are due", metadata: ["jobs": "\(count)"])
+        case .removed(let count):
+            logger.debug("removed jobs past their retention", metadata: ["jobs": "\(count)"])
+        case .storeUnavailable(let error):
+            logger.warning("the database is away; trying on", metadata: ["error": "\(error)"])
+        case .storeAvailable:
+            logger.info("the database is back")
+        case .drained:
+            logger.info("nothing is left to do")
+        case .stopping(let mode):
+            logger.info("stopping", metadata: ["mode": "\(mode)"])
+        case .stopped(let tally):
+            logger.info(
+                "worker stopped",
+                metadata: [
+                    "completed": "\(tally.completed)", "retried": "\(tally.retried)", "failed": "\(tally.failed)",
+                    "cancelled": "\(tally.cancelled)", "given_back": "\(tally.givenBack)",
+                ])
+        }
+    }
+
+    private func write(_ ending: Ending, kind: String, id: JobID, ran: Duration) {
+        var metadata: Logger.Metadata = ["job": "\(id)", "kind": "\(kind)", "ran_ms": "\(ran.milliseconds)"]
+        switch ending {
+        case .completed:
+            logger.debug("job completed", metadata: metadata)
+        case .retryable(let error, let delay):
+            metadata["error"] = "\(error.type): \(error.message)"
+            metadata["again_in_ms"] = "\(delay.milliseconds)"
+            logger.info("job will be tried again", metadata: metadata)
+        case .failed(let error, let reason):
+            metadata["error"] = "\(error.type): \(error.message)"
+            metadata["reason"] = "\(reason.rawValue)"
+            logger.warning("job failed", metadata: metadata)
+        case .snoozed(let delay):
+            metadata["again_in_ms"] = "\(delay.milliseconds)"
+            logger.debug("job snoozed", metadata: metadata)
+        case .cancelled:
+            logger.info("job cancelled", metadata: metadata)
+        case .givenBack:
+            logger.info("job given back", metadata: metadata)
+        }
+    }
+}

@@ -1,0 +1,193 @@
+import MartletCore
+import MartletStore
+import Synchronization
+
+/// Answers as the test says, and remembers what it was told. Not a store: it knows no states, times or fences of its own.
+final class ScriptedStore: JobStore {
+    struct Script {
+        var waiting: [String: [LeasedJob]] = [:]
+        /// What every call but the ones in `reachable` throws while it is set.
+        var outage: StoreError?
+        /// Settled as lost.
+        var lost: Set<LeaseID> = []
+        var cancelRequests: [CancelRequest] = []
+        var dead: Set<WorkerID> = []
+        /// Answers of `promote`, in order; then nothing is due.
+        var promotions: [PromotionReply] = []
+        var removals: [Int] = []
+        /// `settle` waits while it is true.
+        var holdsSettlements = false
+        /// `claim` never comes back while it is true.
+        var holdsClaims = false
+
+        var lastLease: Int64 = 0
+        var lastWorker: Int64 = 0
+        var lastJob: Int64 = 0
+
+        var claims: [ClaimRequest] = []
+        var leases: [Lease] = []
+        var settlements: [Settlement] = []
+        var flushes: [Int] = []
+        var heartbeats = 0
+        var registered: [WorkerID] = []
+        var deregistered: [WorkerID] = []
+        var recoveries = 0
+        var held: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let script = Mutex(Script())
+    private let hintStream = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+
+    @discardableResult
+    func change<T: Sendable>(_ body: (inout sending Script) -> sending T) -> T { script.withLock { body(&$0) } }
+
+    var settlements: [Settlement] { change { $0.settlements } }
+    var endings: [JobID: Ending] {
+        change { script in
+            let leases = Dictionary(uniqueKeysWithValues: script.leases.map { ($0.id, $0) })
+            return Dictionary(
+                script.settlements.map { (leases[$0.lease]!.jobs[$0.index].id, $0.ending) }, uniquingKeysWith: { $1 })
+        }
+    }
+
+    /// - Returns: the ids.
+    @discardableResult
+    func add(
+        _ count: Int, _ kind: String, attempt: Int = 1, maxAttempts: Int? = nil, timeout: Duration? = nil,
+        args: JSONText = .emptyObject
+    ) -> [JobID] {
+        let ids = change { script in
+            let ids = (0..<count).map { JobID(rawValue: script.lastJob + 1 + Int64($0)) }
+            script.lastJob += Int64(count)
+            script.waiting[kind, default: []] += ids.map {
+                LeasedJob(
+                    id: $0, attempt: attempt, crashes: 0, maxAttempts: maxAttempts, timeout: timeout,
+                    enqueuedAt: Timestamp(microseconds: 0), args: args)
+            }
+            return ids
+        }
+        hintStream.continuation.yield()
+        return ids
+    }
+
+    /// Ends whatever `holdsSettlements` or `holdsClaims` keeps waiting.
+    func letGo() {
+        let held = change { script in
+            script.holdsSettlements = false
+            script.holdsClaims = false
+            defer { script.held = [] }
+            return script.held
+        }
+        for continuation in held { continuation.resume() }
+    }
+
+    private func check() throws(StoreError) {
+        if let outage = change({ $0.outage }) { throw outage }
+    }
+
+    private func hold(while holds: @Sendable (Script) -> Bool) async {
+        guard change({ holds($0) }) else { return }
+        await withCheckedContinuation { continuation in
+            let goesOn = change { script in
+                guard holds(script) else { return true }
+                script.held.append(continuation)
+                return false
+            }
+            if goesOn { continuation.resume() }
+        }
+    }
+
+    func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease] {
+        try check()
+        await hold { $0.holdsClaims }
+        return change { script in
+            script.claims.append(request)
+            var left = request.limit
+            var leases: [Lease] = []
+            for want in request.wants {
+                let count = min(want.limit, left, script.waiting[want.kind]?.count ?? 0)
+                guard count > 0 else { continue }
+                left -= count
+                script.lastLease += 1
+                let jobs = Array(script.waiting[want.kind]!.prefix(count))
+                script.waiting[want.kind]!.removeFirst(count)
+                leases.append(
+                    Lease(
+                        id: LeaseID(rawValue: script.lastLease), kind: want.kind, queue: "default", priority: .default,
+                        jobs: jobs))
+            }
+            script.leases += leases
+            return leases
+        }
+    }
+
+    func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply {
+        try check()
+        await hold { $0.holdsSettlements }
+        try check()
+        return change { script in
+            let lost = script.lost.intersection(settlements.map(\.lease))
+            script.settlements += settlements.filter { !lost.contains($0.lease) }
+            script.flushes.append(settlements.count)
+            return SettleReply(lost: lost, repeated: 0)
+        }
+    }
+
+    func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID {
+        try check()
+        return change { script in
+            script.lastWorker += 1
+            script.registered.append(WorkerID(rawValue: script.lastWorker))
+            return WorkerID(rawValue: script.lastWorker)
+        }
+    }
+
+    func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply {
+        try check()
+        return change { script in
+            script.heartbeats += 1
+            return HeartbeatReply(alive: !script.dead.contains(worker), cancelled: script.cancelRequests)
+        }
+    }
+
+    func deregister(_ worker: WorkerID) async throws(StoreError) {
+        try check()
+        change { $0.deregistered.append(worker) }
+    }
+
+    func recover() async throws(StoreError) -> RecoveryReply {
+        try check()
+        change { $0.recoveries += 1 }
+        return RecoveryReply(workers: [], revokedLeases: 0, recoveredJobs: 0)
+    }
+
+    func promote(limit: Int) async throws(StoreError) -> PromotionReply {
+        try check()
+        return change { script in
+            script.promotions.isEmpty ? PromotionReply(moved: 0, nextDue: nil) : script.promotions.removeFirst()
+        }
+    }
+
+    func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int {
+        try check()
+        return change { $0.removals.isEmpty ? 0 : $0.removals.removeFirst() }
+    }
+
+    func hints() -> AsyncStream<Void> { hintStream.stream }
+
+    // A worker calls none of the rest.
+    private var notAsked: StoreError { StoreError(.internal, "a worker does not call this") }
+    func enqueue(_ jobs: [NewJob]) async throws(StoreError) -> [JobID] { throw notAsked }
+    func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply { throw notAsked }
+    func retry(_ selection: JobSelection) async throws(StoreError) -> RepairReply { throw notAsked }
+    func discard(_ selection: JobSelection) async throws(StoreError) -> RepairReply { throw notAsked }
+    func preview(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply { throw notAsked }
+    func job(_ id: JobID) async throws(StoreError) -> JobDetail? { throw notAsked }
+    func list(_ query: JobQuery) async throws(StoreError) -> JobPage { throw notAsked }
+    func failures(limit: Int) async throws(StoreError) -> [FailureGroup] { throw notAsked }
+    func stats() async throws(StoreError) -> StoreStats { throw notAsked }
+    func queues() async throws(StoreError) -> [QueueSummary] { throw notAsked }
+    func workers() async throws(StoreError) -> [WorkerSummary] { throw notAsked }
+    func diagnose() async throws(StoreError) -> [Finding] { throw notAsked }
+    func close() async {}
+}
