@@ -80,6 +80,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
+        .testTarget(
+            name: "MartletAppTests", dependencies: ["MartletApp", "MartletCore", "MartletStore"], swiftSettings: settings),
         .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
         .testTarget(
             name: "MartletWorkerTests", dependencies: ["MartletCore", "MartletStore", "MartletWorker", log, lifecycle],
