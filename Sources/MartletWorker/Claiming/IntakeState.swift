@@ -222,11 +222,10 @@ struct IntakeState {
 
     private static let patience: Duration = .seconds(1)
 
-    /// Whether a claim would be asked for now.
+    /// Whether ``next(now:)`` would do something now, so that whoever waits for its answer is to ask again.
     func isHungry(now: Moment) -> Bool {
-        inFlight == nil && !isStopped
-            && Question.allCases.contains { !isQuiet($0, now) && plan($0) != nil }
+        guard inFlight == nil, !isStopped else { return false }
+        if drain != .off, isIdle { return true }
+        return Question.allCases.contains { !isQuiet($0, now) && plan($0) != nil }
     }
-
-    var slots: Int { kinds.reduce(0) { $0 + $1.slots } }
 }
