@@ -27,15 +27,17 @@ enum CommandFailure {
     static func error(_ error: any Error, spec: CommandSpec) -> JobError {
         let program = spec.argv[0].debugDescription
         let reason: String
-        switch (error as? SubprocessError)?.code {
+        let known = error as? SubprocessError
+        switch known?.code {
         case .executableNotFound:
             reason =
                 spec.argv[0].utf8.contains(UInt8(ascii: "/"))
-                ? "no such file, or it is not executable" : "no such program in PATH"
+                ? "no such file" : "no such program in PATH"
         case .failedToChangeWorkingDirectory:
             reason = "cannot enter the directory \((spec.workingDirectory ?? ".").debugDescription)"
         case .some, .none:
-            reason = "\(error)"
+            // `Permission denied`, `Exec format error`, `Too many open files`.
+            reason = known?.underlyingError.map { "\($0)" } ?? "\(error)"
         }
         return JobError(type: "exec", message: "cannot run \(program): \(reason)")
     }
