@@ -66,6 +66,21 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "MartletTestSupport", dependencies: ["MartletCore", "MartletSQLite", "MartletStore"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletStoreTests", dependencies: ["MartletCore", "MartletStore", "MartletTestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletSQLiteTests",
+            dependencies: [
+                "MartletCore", "MartletSQLite", "MartletStore", "MartletTestSupport",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "MartletBench", dependencies: ["Martlet", log], path: "Benchmarks/MartletBench", swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
         .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
         .testTarget(

@@ -10,6 +10,8 @@ public enum Limits {
     public static let enqueueBatch = 10_000
     /// Jobs under one lease: bounds what one dead worker leaves behind, and the size of a lease row.
     public static let leaseJobs = 4_096
+    /// Args under one lease, bytes: bounds the memory that one claim takes.
+    public static let leaseBytes = 16 << 20
     /// What a handler may return, bytes. Larger results are cut by the executor or refused by the library.
     public static let resultBytes = 64 << 10
     /// Text of one captured error (message; detail), bytes. Enough for a stack trace, too little to fill a disk.

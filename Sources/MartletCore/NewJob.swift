@@ -11,7 +11,7 @@ public struct NewJob: Sendable {
     public let kind: String
     public let queue: String
     public let priority: Priority
-    public let args: JSONText
+    public private(set) var args: JSONText
     public let start: Start
     /// nil: as configured for the kind where it runs.
     public let maxAttempts: Int?
@@ -52,5 +52,11 @@ public struct NewJob: Sendable {
         self.start = start
         self.maxAttempts = maxAttempts
         self.timeout = timeout
+    }
+    /// The same job with other args: for batches, whose common parts need to be looked at once.
+    package func with(args: JSONText) -> NewJob {
+        var copy = self
+        copy.args = args
+        return copy
     }
 }

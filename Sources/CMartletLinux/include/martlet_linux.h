@@ -1,1 +1,21 @@
+// What Glibc's Swift module leaves out.
+#ifndef MARTLET_LINUX_H
+#define MARTLET_LINUX_H
 
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+
+// Open-file-description locks on one byte of a file (fcntl(2), F_OFD_*). They belong to the open file, not to the
+// process: two openings in one process exclude each other, and closing another descriptor of the file frees nothing.
+// All return 0, or an errno.
+
+/// Waits until the byte is ours. EINTR is retried.
+int martlet_lock_byte(int fd, int64_t offset);
+/// EAGAIN (or EACCES) when somebody else holds it.
+int martlet_try_lock_byte(int fd, int64_t offset);
+int martlet_unlock_byte(int fd, int64_t offset);
+/// EAGAIN when somebody else holds it; takes nothing.
+int martlet_probe_byte(int fd, int64_t offset);
+
+#endif

@@ -1,0 +1,40 @@
+import Foundation
+import MartletCore
+import MartletWorker
+
+extension Handler {
+    /// Runs a job type: its args are decoded in the task that uses them, and every way a run can end becomes one outcome.
+    init<J: Job>(_ type: J.Type) throws(InvalidInput) {
+        try Name.validate(J.kind, field: "kind")
+        self.init(kind: J.kind, concurrency: J.concurrency, timeout: J.timeout, retry: J.retry) { call in
+            await Self.outcome(of: type, call)
+        }
+    }
+
+    private static func outcome<J: Job>(of type: J.Type, _ call: HandlerCall) async -> Outcome {
+        let job: J
+        do {
+            job = try JSONDecoder().decode(J.self, from: Data(call.args.utf8))
+        } catch {
+            return .retry(JobError(type: "decoding", message: "args do not fit \(J.self): \(error)"))
+        }
+        do {
+            try await job.run(JobContext(call))
+            return .completed(result: nil)
+        } catch {
+            return outcome(of: error)
+        }
+    }
+
+    private static func outcome(of error: any Error) -> Outcome {
+        switch error {
+        case let snooze as Snooze: .snooze(snooze.delay)
+        case let discard as Discard: .discard(JobError(type: "Discard", message: discard.reason))
+        case let retry as Retry: .retry(JobError(type: "Retry", message: retry.reason), after: retry.delay)
+        // Whether a person, a timeout or the end of the worker cancelled it, the worker knows and decides.
+        case is CancellationError where Task.isCancelled: .interrupted
+        case let error as JobError: .retry(error)
+        default: .retry(JobError(type: "\(type(of: error))", message: "\(error)"))
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import MartletCore
+
+/// Work that outlives the process which asked for it.
+///
+/// ```swift
+/// struct Resize: Job, Codable {
+///     static let kind = "resize"
+///     let file: String
+///
+///     func run(_ context: JobContext) async throws {
+///         try await resize(file)
+///     }
+/// }
+/// ```
+/// The properties are the job's args; they are kept as JSON. A run happens *at least* once: a worker that dies in the
+/// middle leaves the job to another one, so a run must bear being repeated.
+///
+/// Returning completes the job. Throwing fails this attempt, and ``retry`` says when the next one is due; throw
+/// ``Snooze``, ``Discard`` or ``Retry`` to say otherwise.
+public protocol Job: Codable, Sendable {
+    /// The name by which jobs find their handler: letters, digits and `_ - . : /`. Changing it orphans the jobs that wait.
+    static var kind: String { get }
+    static var retry: RetryPolicy { get }
+    /// Longest time one run may take; nil: no limit. The run's task is cancelled then.
+    static var timeout: Duration? { get }
+    /// At most this many at a time in one worker; nil: only the worker's own limit.
+    static var concurrency: Int? { get }
+
+    func run(_ context: JobContext) async throws
+}
+
+extension Job {
+    public static var retry: RetryPolicy { RetryPolicy() }
+    public static var timeout: Duration? { Limits.defaultTimeout }
+    public static var concurrency: Int? { nil }
+}

@@ -1,0 +1,76 @@
+import Logging
+import MartletCore
+import MartletStore
+import MartletWorker
+import ServiceLifecycle
+
+/// Runs jobs inside your program.
+///
+/// ```swift
+/// let client = try await Client(.sqlite("martlet.db"))
+/// let worker = try Worker(client, jobs: [Resize.self, SendMail.self])
+/// try await worker.run()
+/// ```
+/// A service in the sense of swift-service-lifecycle: in a `ServiceGroup` a graceful shutdown lets running jobs end and
+/// gives back those that have not started; cancelling the task of ``run()`` does the same in a hurry.
+public final class Worker: Service {
+    /// How a worker behaves. The defaults suit most programs.
+    public struct Configuration: Sendable {
+        /// At most this many runs at a time.
+        public var concurrency = 100
+        /// nil: all queues.
+        public var queues: [String]?
+        /// How long the worker may be silent before others take its jobs.
+        public var lease: Duration = .seconds(30)
+        /// How often the database is asked for work when nothing hints at any.
+        public var poll: Duration = .seconds(1)
+        /// How long a graceful shutdown waits for running jobs before it cancels them.
+        public var grace: Duration = .seconds(30)
+        /// End when nothing is available, running here or due.
+        public var drain = false
+        /// How long ended jobs are kept.
+        public var keepCompleted: Duration = .seconds(86_400)
+        public var keepFailed: Duration = .seconds(30 * 86_400)
+
+        public init() {}
+    }
+
+    private let service: WorkerService
+
+    /// - Throws: ``InvalidInput`` when two job types share a kind, a kind is no name, or a limit makes no sense.
+    public init(
+        _ client: Client, jobs: [any Job.Type], configuration: Configuration = Configuration(),
+        logger: Logger = Logger(label: "martlet")
+    ) throws(InvalidInput) {
+        var handlers: [Handler] = []
+        for job in jobs {
+            guard !handlers.contains(where: { $0.kind == job.kind }) else {
+                throw InvalidInput(field: "jobs", reason: "two of them have the kind \(job.kind)")
+            }
+            handlers.append(try Handler(job))
+        }
+        service = WorkerService(
+            store: client.store, handlers: handlers, configuration: try WorkerConfiguration(configuration), logger: logger)
+    }
+
+    /// Works until it is told to stop, or has drained the queue.
+    public func run() async throws {
+        do { try await service.run() } catch let error as StoreError { throw MartletError(error) }
+    }
+}
+
+extension WorkerConfiguration {
+    fileprivate init(_ configuration: Worker.Configuration) throws(InvalidInput) {
+        guard configuration.concurrency > 0 else {
+            throw InvalidInput(field: "concurrency", reason: "\(configuration.concurrency); at least 1")
+        }
+        for (field, value) in [("lease", configuration.lease), ("poll", configuration.poll)] where value <= .zero {
+            throw InvalidInput(field: field, reason: "must be longer than nothing")
+        }
+        guard configuration.grace >= .zero else { throw InvalidInput(field: "grace", reason: "is negative") }
+        self.init(
+            queues: configuration.queues, concurrency: configuration.concurrency, lease: configuration.lease,
+            poll: configuration.poll, grace: configuration.grace, drain: configuration.drain,
+            retention: RetentionPolicy(completed: configuration.keepCompleted, failed: configuration.keepFailed))
+    }
+}

@@ -1,0 +1,86 @@
+import GRDB
+import MartletCore
+import MartletStore
+
+/// Marks how jobs ended, under the one lease that opens them, and moves those that live on to where they live.
+enum Settle {
+    static func run(_ settlements: [Settlement], now: Timestamp, _ db: Database) throws -> SettleReply {
+        var lost: Set<LeaseID> = []
+        var repeated = 0
+        var tally = LaneTally()
+        for (id, group) in grouped(settlements) {
+            guard var lease = try OpenLease(id, db) else {
+                lost.insert(id)
+                continue
+            }
+            let fresh = group.filter { lease.isOpen($0.index) }
+            repeated += group.count - fresh.count
+            for settlement in fresh where lease.isOpen(settlement.index) {
+                lease.mark(settlement)
+                try carryOut(settlement, lease, now: now, &tally, db)
+            }
+            try lease.write(now: now, db)
+        }
+        try tally.write(db)
+        return SettleReply(lost: lost, repeated: repeated)
+    }
+
+    /// Settlements mostly come in runs of one lease; the order of leases is kept.
+    private static func grouped(_ settlements: [Settlement]) -> [(LeaseID, [Settlement])] {
+        if let first = settlements.first, settlements.allSatisfy({ $0.lease == first.lease }) {
+            return [(first.lease, settlements)]
+        }
+        return Dictionary(grouping: settlements, by: \.lease).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
+    private static func carryOut(
+        _ settlement: Settlement, _ lease: OpenLease, now: Timestamp, _ tally: inout LaneTally, _ db: Database
+    ) throws {
+        let entry = LogEntry(position: lease.positions[settlement.index], lane: lease.lane)
+        switch settlement.ending {
+        case .completed(let result):
+            if let result {
+                try db.run(
+                    "insert into martlet_result (job, value) values (?, ?)", .int(try entry.job(db)), .utf8(result.utf8))
+            }
+            tally.move(from: .running, to: .completed, lane: lease.lane)
+        case .retryable(let error, let delay):
+            try recordError(error, settlement, lease, entry, now: now, db)
+            if delay <= .zero {
+                try entry.append(attempts: 1, db)
+                tally.move(from: .running, to: .available, lane: lease.lane)
+            } else {
+                try entry.delay(until: now + delay, state: .retryable, attempts: 1, db)
+                tally.move(from: .running, to: .retryable, lane: lease.lane)
+            }
+        case .snoozed(let delay):
+            try entry.delay(until: now + delay, state: .scheduled, attempts: 0, db)
+            tally.move(from: .running, to: .scheduled, lane: lease.lane)
+        case .failed(let error, let reason):
+            try recordError(error, settlement, lease, entry, now: now, db)
+            let failure = try Failures.count(error, lane: lease.lane, now: now, db)
+            try entry.end(
+                .failed, reason: reason, failure: failure, attempts: 1, lease.history(of: settlement), now: now, db)
+            tally.move(from: .running, to: .failed, lane: lease.lane)
+        case .cancelled:
+            try entry.end(.cancelled, attempts: 1, lease.history(of: settlement), now: now, db)
+            tally.move(from: .running, to: .cancelled, lane: lease.lane)
+        case .givenBack:
+            try entry.append(attempts: 0, db)
+            tally.move(from: .running, to: .available, lane: lease.lane)
+        }
+    }
+
+    private static func recordError(
+        _ error: JobError, _ settlement: Settlement, _ lease: OpenLease, _ entry: LogEntry, now: Timestamp, _ db: Database
+    ) throws {
+        try db.run(
+            """
+            insert into martlet_attempt_error (job, attempt, max_attempts, type, message, detail, started_at, at, worker)
+            select coalesce(id, position), attempt + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 from martlet_job where position = ?1
+            """,
+            .int(entry.position), .int(settlement.maxAttempts), .text(error.type), .text(error.message),
+            .optional(error.detail), .int((lease.claimedAt + settlement.waited).microseconds), .int(now.microseconds),
+            .optional(lease.worker))
+    }
+}

@@ -1,0 +1,114 @@
+import GRDB
+import MartletCore
+import MartletStore
+
+/// What a listing knows of a job from the place where it lives, before its last error is looked up.
+struct JobRow {
+    var id: JobID
+    var cursor: Int64
+    var lane: Int64
+    var state: JobState
+    var attempt: Int
+    var crashes: Int
+    var maxAttempts: Int?
+    var timeout: Duration?
+    var enqueuedAt: Timestamp
+    var runAt: Timestamp?
+    var startedAt: Timestamp?
+    var finishedAt: Timestamp?
+    var worker: String?
+    var args: JSONText
+    var reason: FailureReason?
+    var lease: LeaseID?
+
+    static let logColumns =
+        "position, coalesce(id, position), lane, attempt, crashes, max_attempts, timeout_ms, enqueued_at, run_at, args"
+    static let delayedColumns =
+        "id, id, lane, attempt, crashes, max_attempts, timeout_ms, enqueued_at, run_at, args, state"
+    static let failedColumns =
+        delayedColumns + ", reason, started_at, finished_at, worker"
+
+    /// An entry of the log that waits; a lease says the rest when there is one.
+    init(log row: borrowing SQLStatement) {
+        self.init(common: row, state: .available)
+    }
+
+    init(delayed row: borrowing SQLStatement) {
+        self.init(common: row, state: Delayed.state(row.text(10)))
+    }
+
+    init(failed row: borrowing SQLStatement) {
+        self.init(common: row, state: JobState(rawValue: row.text(10)) ?? .failed)
+        reason = row.optionalText(11).flatMap(FailureReason.init(rawValue:))
+        startedAt = row.optionalInt(12).map(Timestamp.init(microseconds:))
+        finishedAt = row.optionalInt(13).map(Timestamp.init(microseconds:))
+        worker = row.optionalText(14)
+    }
+
+    private init(common row: borrowing SQLStatement, state: JobState) {
+        cursor = row.int(0)
+        id = JobID(rawValue: row.int(1))
+        lane = row.int(2)
+        attempt = row.count(3)
+        crashes = row.count(4)
+        maxAttempts = row.optionalInt(5).map(Int.init)
+        timeout = row.optionalInt(6).map { .milliseconds($0) }
+        enqueuedAt = Timestamp(microseconds: row.int(7))
+        runAt = row.optionalInt(8).map(Timestamp.init(microseconds:))
+        args = JSONText(trusted: row.bytes(9))
+        self.state = state
+    }
+
+    /// What the lease adds. Nil when the job lives elsewhere by now.
+    func leased(_ lease: OpenLease, index: Int, isRevoked: Bool) -> JobRow? {
+        var row = self
+        switch lease.marks[index] {
+        case .open:
+            guard !isRevoked else { return nil }
+            row.state = .running
+            row.startedAt = lease.claimedAt
+            row.lease = lease.id
+        case .completed:
+            row.state = .completed
+            row.startedAt = lease.claimedAt + lease.marks.waited(index)
+            row.finishedAt = row.startedAt! + lease.marks.ran(index)
+        case .retryable, .snoozed, .failed, .cancelled, .givenBack:
+            return nil
+        }
+        row.attempt += 1
+        row.worker = lease.worker
+        return row
+    }
+
+    func summary(_ lanes: [Int64: LaneKey], lastError: AttemptError?) throws -> JobSummary {
+        guard let lane = lanes[lane], let priority = Priority(rawValue: lane.priority) else {
+            throw StoreErrors.damaged("job \(id) belongs to no lane")
+        }
+        return JobSummary(
+            id: id, kind: lane.kind, queue: lane.queue, priority: priority, state: state, attempt: attempt,
+            maxAttempts: max(attempt, maxAttempts ?? lastError?.maxAttempts ?? Limits.defaultMaxAttempts),
+            enqueuedAt: enqueuedAt, runAt: runAt, startedAt: startedAt, finishedAt: finishedAt, worker: worker, args: args,
+            error: lastError, cursor: cursor)
+    }
+}
+
+enum AttemptErrors {
+    static func all(_ job: JobID, _ db: Database) throws -> [AttemptError] {
+        try db.rows("\(select) where job = ? order by number", .int(job.rawValue), read: read)
+    }
+
+    static func last(_ job: JobID, _ db: Database) throws -> AttemptError? {
+        try db.first("\(select) where job = ? order by number desc limit 1", .int(job.rawValue), read: read)
+    }
+
+    private static let select =
+        "select attempt, max_attempts, type, message, detail, started_at, at, worker from martlet_attempt_error"
+
+    private static func read(_ row: borrowing SQLStatement) -> AttemptError {
+        AttemptError(
+            attempt: row.count(0), maxAttempts: row.count(1),
+            error: JobError(type: row.text(2), message: row.text(3), detail: row.optionalText(4)),
+            startedAt: row.optionalInt(5).map(Timestamp.init(microseconds:)), at: Timestamp(microseconds: row.int(6)),
+            worker: row.optionalText(7))
+    }
+}

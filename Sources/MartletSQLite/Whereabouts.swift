@@ -1,0 +1,61 @@
+import GRDB
+import MartletCore
+import MartletStore
+
+/// The one place where a job lives, which is what says its state.
+enum Whereabouts {
+    case failed(JobState)
+    case delayed(JobState)
+    /// In the log, beyond the lane's cursor.
+    case waiting(LogEntry)
+    /// In the log and in a lease.
+    case leased(LogEntry, OpenLease, index: Int)
+
+    var state: JobState {
+        switch self {
+        case .failed(let state), .delayed(let state): state
+        case .waiting: .available
+        case .leased(_, let lease, let index): lease.isOpen(index) ? .running : .completed
+        }
+    }
+
+    /// nil: there is no such job, or its retention is over.
+    static func find(_ id: JobID, _ db: Database) throws -> Whereabouts? {
+        if let state = try db.first("select state from martlet_failed where id = ?", .int(id.rawValue), read: { $0.text(0) })
+        {
+            return .failed(JobState(rawValue: state) ?? .failed)
+        }
+        if let state = try db.first(
+            "select state from martlet_delayed where id = ?", .int(id.rawValue), read: { $0.text(0) })
+        {
+            return .delayed(Delayed.state(state))
+        }
+        guard let entry = try newestEntry(of: id, db) else { return nil }
+        guard let lease = try lease(holding: entry, db) else { return .waiting(entry) }
+        return .leased(entry, lease.lease, index: lease.index)
+    }
+
+    /// A job's first entry stands under its own id, later ones under theirs.
+    private static func newestEntry(of id: JobID, _ db: Database) throws -> LogEntry? {
+        try db.first(
+            "select position, lane from martlet_job where id = ? order by position desc limit 1", .int(id.rawValue),
+            read: { LogEntry(position: $0.int(0), lane: $0.int(1)) })
+            ?? db.first(
+                "select position, lane from martlet_job where position = ? and id is null", .int(id.rawValue),
+                read: { LogEntry(position: $0.int(0), lane: $0.int(1)) })
+    }
+
+    /// The chunks of a lane follow each other, so the one that holds an entry is the first that reaches as far.
+    private static func lease(holding entry: LogEntry, _ db: Database) throws -> (lease: OpenLease, index: Int)? {
+        let id = try db.first(
+            "select id from martlet_lease where lane = ? and upto >= ? order by upto limit 1", .int(entry.lane),
+            .int(entry.position), read: { LeaseID(rawValue: $0.int(0)) })
+        guard let id else { return nil }
+        // What was done before a lease was revoked stays done.
+        guard let lease = try OpenLease(id, db, evenIfRevoked: true), let index = lease.positions.index(of: entry.position)
+        else {
+            throw StoreErrors.damaged("entry \(entry.position) of the log was claimed, and no lease holds it")
+        }
+        return (lease, index)
+    }
+}

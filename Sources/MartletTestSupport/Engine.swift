@@ -1,0 +1,65 @@
+import Foundation
+import MartletCore
+import MartletSQLite
+import MartletStore
+
+/// The engines that the conformance suite runs on: every behaviour on each of them.
+package enum Engine: String, CaseIterable, Sendable {
+    case sqlite
+
+}
+
+/// A database of its own for one test, and the means to be somebody else to it.
+package struct StoreFixture: Sendable {
+    package let store: any JobStore
+    /// A second opening of the same database, as another process would have.
+    package let another: @Sendable () async throws -> any JobStore
+    /// Lets time pass for the store, and for every other opening.
+    package let advance: @Sendable (Duration) -> Void
+}
+
+/// Runs a test on a new database, and looks afterwards whether every job is where its state says.
+package func withStore(_ engine: Engine, _ body: (StoreFixture) async throws -> Void) async throws {
+    switch engine {
+    case .sqlite:
+        try await withTemporaryDirectory { directory in
+            let clock = ManualStoreClock()
+            let path = directory.appendingPathComponent("martlet.db").path
+            let open: @Sendable () async throws -> any JobStore = {
+                try await SQLiteStore.open(SQLiteOptions(path: path, busyTimeout: .seconds(60), clock: clock))
+            }
+            try await check(StoreFixture(store: try await open(), another: open, advance: clock.advance), body)
+        }
+    }
+}
+
+private func check(_ fixture: StoreFixture, _ body: (StoreFixture) async throws -> Void) async throws {
+    do {
+        try await body(fixture)
+        let problems = try await fixture.store.diagnose().filter { $0.level == .problem && $0.check != "disk" }
+        guard problems.isEmpty else { throw AuditFailure(problems: problems.map(\.message)) }
+    } catch {
+        await fixture.store.close()
+        throw error
+    }
+    await fixture.store.close()
+}
+
+package struct AuditFailure: Error, CustomStringConvertible {
+    let problems: [String]
+
+    package var description: String { "after the test: " + problems.joined(separator: "; ") }
+}
+
+package func withTemporaryDirectory<T>(_ body: (URL) async throws -> T) async throws -> T {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    do {
+        let result = try await body(directory)
+        try FileManager.default.removeItem(at: directory)
+        return result
+    } catch {
+        try FileManager.default.removeItem(at: directory)
+        throw error
+    }
+}

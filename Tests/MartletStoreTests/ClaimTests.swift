@@ -1,0 +1,147 @@
+import MartletCore
+import MartletStore
+import MartletTestSupport
+import Testing
+
+@Suite struct ClaimTests {
+    @Test(arguments: Engine.allCases)
+    func `jobs of a lane come in order, each once`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let ids = try await fixture.enqueue(count: 25)
+            let worker = try await fixture.worker()
+            var seen: [JobID] = []
+            while true {
+                let leases = try await fixture.claim(worker, limit: 10)
+                if leases.isEmpty { break }
+                seen += leases.flatMap(\.jobs).map(\.id)
+            }
+            #expect(seen == ids)
+            #expect(try await fixture.counts() == [.running: 25])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `only the kinds and queues asked for are claimed`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let wanted = try await fixture.enqueue("a", queue: "x")
+            try await fixture.enqueue("b", queue: "x")
+            try await fixture.enqueue("a", queue: "y")
+            let worker = try await fixture.worker(kinds: ["a"])
+            let leases = try await fixture.claim(worker, "a", queues: ["x"])
+            #expect(leases.flatMap(\.jobs).map(\.id) == wanted)
+            #expect(try await fixture.counts() == [.running: 1, .available: 2])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `the most urgent priority comes first`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let low = try await fixture.enqueue(priority: 9)[0]
+            let middle = try await fixture.enqueue(priority: 5)[0]
+            let urgent = try await fixture.enqueue(priority: 0)[0]
+            let worker = try await fixture.worker()
+            let order = try await fixture.claim(worker).flatMap(\.jobs).map(\.id)
+            #expect(order == [urgent, middle, low])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `among equals the lane whose head waits longest comes first`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let worker = try await fixture.worker(kinds: ["a", "b"])
+            let b = try await fixture.enqueue("b")[0]
+            fixture.advance(.seconds(1))
+            let a = try await fixture.enqueue("a")[0]
+            #expect(try await fixture.claim(worker, "a", "b").flatMap(\.jobs).map(\.id) == [b, a])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a limit per kind and a limit in all are kept`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            try await fixture.enqueue("a", count: 50)
+            try await fixture.enqueue("b", count: 50)
+            let worker = try await fixture.worker(kinds: ["a", "b"])
+            let leases = try await fixture.store.claim(
+                ClaimRequest(
+                    worker: worker, wants: [.init(kind: "a", limit: 3), .init(kind: "b", limit: 50)], limit: 20))
+            let kinds = Dictionary(grouping: leases, by: \.kind).mapValues { $0.reduce(0) { $0 + $1.jobs.count } }
+            #expect(kinds["a"] == 3)
+            #expect(kinds["b"] == 17)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `nothing to claim is an empty answer`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let worker = try await fixture.worker()
+            #expect(try await fixture.claim(worker).isEmpty)
+            try await fixture.enqueue("other")
+            #expect(try await fixture.claim(worker).isEmpty)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a worker that is not registered, or no longer, gets nothing`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            try await fixture.enqueue(count: 5)
+            #expect(try await fixture.claim(WorkerID(rawValue: 12345)).isEmpty)
+            let worker = try await fixture.worker()
+            try await fixture.store.deregister(worker)
+            #expect(try await fixture.claim(worker).isEmpty)
+            #expect(try await fixture.counts() == [.available: 5])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `many workers at once share the work without overlap`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let ids = try await fixture.enqueue(count: 2_000)
+            let others = [fixture.store, try await fixture.another(), try await fixture.another()]
+            let claimed = try await withThrowingTaskGroup(of: [JobID].self) { group in
+                for number in 0..<12 {
+                    let store = others[number % others.count]
+                    group.addTask {
+                        let worker = try await store.register(.testing("w\(number)"))
+                        var mine: [JobID] = []
+                        while true {
+                            let leases = try await store.claim(.testing(worker, limit: 1 + number * 7))
+                            if leases.isEmpty { return mine }
+                            mine += leases.flatMap(\.jobs).map(\.id)
+                        }
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(claimed.count == ids.count)
+            #expect(Set(claimed) == Set(ids))
+            for other in others.dropFirst() { await other.close() }
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `attempts are counted from one`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            try await fixture.enqueue()
+            let worker = try await fixture.worker()
+            for attempt in 1...3 {
+                let lease = try await fixture.claim(worker)[0]
+                #expect(lease.jobs[0].attempt == attempt)
+                try await fixture.settle(lease, 0, .retryable(.boom, after: .zero))
+            }
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `large args are split over leases`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let args = "\"" + String(repeating: "x", count: Limits.argsBytes - 2) + "\""
+            let ids = try await fixture.enqueue(count: 20, args: args)
+            let worker = try await fixture.worker()
+            let leases = try await fixture.claim(worker)
+            #expect(leases.count > 1)
+            #expect(leases.flatMap(\.jobs).map(\.id) == ids)
+            #expect(leases.allSatisfy { $0.jobs.count <= Limits.leaseBytes / Limits.argsBytes + 1 })
+        }
+    }
+}

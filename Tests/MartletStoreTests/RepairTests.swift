@@ -1,0 +1,168 @@
+import MartletCore
+import MartletStore
+import MartletTestSupport
+import Testing
+
+@Suite struct RepairTests {
+    /// One job in each state, with a live worker that holds the running one.
+    private func oneOfEach(_ fixture: StoreFixture) async throws -> (ids: [JobState: JobID], running: Lease) {
+        var ids: [JobState: JobID] = [:]
+        let worker = try await fixture.worker()
+        for (state, ending) in [
+            (JobState.completed, Ending.completed(result: nil)), (.failed, .failed(.boom, .exhausted)),
+            (.cancelled, .cancelled), (.retryable, .retryable(.boom, after: .seconds(600))),
+        ] {
+            ids[state] = try await fixture.enqueue()[0]
+            try await fixture.settle(try await fixture.claim(worker)[0], 0, ending)
+        }
+        ids[.running] = try await fixture.enqueue()[0]
+        let running = try await fixture.claim(worker)[0]
+        ids[.scheduled] = try await fixture.enqueue(start: .after(.seconds(600)))[0]
+        ids[.available] = try await fixture.enqueue()[0]
+        for (state, id) in ids { #expect(try await fixture.state(id) == state) }
+        return (ids, running)
+    }
+
+    @Test(arguments: Engine.allCases, Repair.allCases)
+    func `each repair takes the states it is for and refuses the others by name`(_ engine: Engine, _ repair: Repair)
+        async throws
+    {
+        try await withStore(engine) { fixture in
+            let (ids, _) = try await oneOfEach(fixture)
+            let unknown = JobID(rawValue: 1_000_000)
+            let selection = JobSelection.ids(JobState.allCases.map { ids[$0]! } + [unknown])
+            let before = try await fixture.counts()
+            let preview = try await fixture.store.preview(repair, selection)
+            #expect(try await fixture.counts() == before, "a preview changes nothing")
+            let reply: RepairReply
+            switch repair {
+            case .retry: reply = try await fixture.store.retry(selection)
+            case .cancel: reply = try await fixture.store.cancel(selection)
+            case .discard: reply = try await fixture.store.discard(selection)
+            }
+            #expect(reply == preview)
+            #expect(reply.missing == [unknown])
+            #expect(reply.changed == repair.states.count)
+            #expect(Set(reply.refused.map(\.state)) == Set(JobState.allCases).subtracting(repair.states))
+            for refusal in reply.refused { #expect(try await fixture.state(refusal.id) == refusal.state) }
+            for state in repair.states {
+                let after = try await fixture.state(ids[state]!)
+                switch repair {
+                case .retry: #expect(after == .available)
+                case .cancel: #expect(after == (state == .running ? .running : .cancelled))
+                case .discard: #expect(after == nil)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a cancelled waiting job is never claimed, its neighbours are`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let ids = try await fixture.enqueue(count: 10)
+            _ = try await fixture.store.cancel(.ids([ids[0], ids[4], ids[9]]))
+            let claimed = try await fixture.claim(try await fixture.worker()).flatMap(\.jobs).map(\.id)
+            #expect(claimed == ids.enumerated().filter { ![0, 4, 9].contains($0.offset) }.map(\.element))
+            #expect(try await fixture.counts() == [.running: 7, .cancelled: 3])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a lane of nothing but cancelled jobs does not hold up what follows`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let ids = try await fixture.enqueue(count: 30)
+            _ = try await fixture.store.cancel(.ids(ids))
+            let last = try await fixture.enqueue()
+            let worker = try await fixture.worker()
+            #expect(try await fixture.claim(worker, limit: 5).flatMap(\.jobs).map(\.id) == last)
+            #expect(try await fixture.claim(worker, limit: 5).isEmpty)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a running job that is to stop is named to its worker until it ends`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let ids = try await fixture.enqueue(count: 2)
+            let worker = try await fixture.worker()
+            let lease = try await fixture.claim(worker)[0]
+            let reply = try await fixture.store.cancel(.ids([ids[1]]))
+            #expect(reply.changed == 1 && reply.requested == 1)
+            #expect(try fixture.store.heartbeat(worker).cancelled == [CancelRequest(lease: lease.id, index: 1)])
+            try await fixture.settle(lease, 1, .cancelled)
+            try await fixture.settle(lease, 0, .completed(result: nil))
+            #expect(try await fixture.counts() == [.cancelled: 1, .completed: 1])
+            #expect(try fixture.store.heartbeat(worker).cancelled == [])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a job that was to stop when its worker died ends cancelled`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let ids = try await fixture.enqueue(count: 2)
+            let worker = try await fixture.worker(lease: .seconds(10))
+            _ = try await fixture.claim(worker)
+            _ = try await fixture.store.cancel(.ids([ids[0]]))
+            fixture.advance(.seconds(11))
+            #expect(try await fixture.store.recover().recoveredJobs == 1)
+            #expect(try await fixture.counts() == [.cancelled: 1, .available: 1])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a retried failure gets one more attempt and keeps its history`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let id = try await fixture.failedJob("first")
+            #expect(try await fixture.store.retry(.ids([id])).changed == 1)
+            #expect(try await fixture.store.failures(limit: 10) == [])
+            let lease = try await fixture.claim(try await fixture.worker())[0]
+            #expect(lease.jobs[0].attempt == 2)
+            try await fixture.settle(lease, 0, .failed(JobError(type: "exit", message: "second"), .exhausted))
+            let job = try #require(try await fixture.store.job(id))
+            #expect(job.errors.map(\.error.message) == ["first", "second"])
+            #expect(job.summary.attempt == 2)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a selection takes what matches, in pieces if need be`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            try await fixture.enqueue("a", count: 5_000, queue: "x")
+            try await fixture.enqueue("b", count: 10, queue: "x")
+            try await fixture.enqueue("a", count: 10, queue: "y")
+            let selection = JobSelection.matching(states: [.available], filter: JobFilter(kind: "a", queue: "x"))
+            #expect(try await fixture.store.preview(.cancel, selection).changed == 5_000)
+            #expect(try await fixture.store.cancel(selection).changed == 5_000)
+            #expect(try await fixture.counts() == [.available: 20, .cancelled: 5_000])
+            #expect(
+                try await fixture.store.retry(.matching(states: [.cancelled], filter: JobFilter())).changed == 5_000)
+            #expect(try await fixture.counts() == [.available: 5_020])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a selection of running jobs asks each of them once`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            try await fixture.enqueue(count: 3_000)
+            let worker = try await fixture.worker()
+            _ = try await fixture.claim(worker, limit: 3_000)
+            let selection = JobSelection.matching(states: [.running], filter: JobFilter())
+            let reply = try await fixture.store.cancel(selection)
+            #expect(reply.changed == 3_000 && reply.requested == 3_000)
+            #expect(try fixture.store.heartbeat(worker).cancelled.count == 3_000)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a group of failures is retried by its fingerprint`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let first = try await fixture.failedJob("cannot read file 17")
+            _ = try await fixture.failedJob("connection refused")
+            let third = try await fixture.failedJob("cannot read file 42")
+            let group = try #require(try await fixture.store.failures(limit: 10).first { $0.count == 2 })
+            #expect([first, third].contains(group.example))
+            let filter = JobFilter(kind: group.kind, fingerprint: group.fingerprint)
+            #expect(try await fixture.store.retry(.matching(states: [.failed], filter: filter)).changed == 2)
+            #expect(try await fixture.counts() == [.available: 2, .failed: 1])
+        }
+    }
+}
