@@ -95,5 +95,7 @@ let package = Package(
                 "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", "martlet", log,
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "MartletFaultTests", dependencies: ["MartletTestSupport", "martlet"], swiftSettings: settings),
     ]
 )
