@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 enum ProcessEnvironment {
     static func all() -> [String: String] {
@@ -18,9 +18,7 @@ enum ProcessEnvironment {
 enum WallClock {
     /// Since 1970, for showing how long ago something was; no decision about a job depends on it.
     static func microseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
+        Int64(Date().timeIntervalSince1970 * 1_000_000)
     }
 }
 

@@ -29,6 +29,7 @@ final class Writer: Sendable {
     private let stopped = DispatchGroup()
     private let checkpointer: Checkpointer
     private let synchronous = SynchronousSetting()
+    private let isWatched = Atomic(false)
 
     init(files: DatabaseFiles, database: DatabaseQueue, lock: WriteLock, options: SQLiteOptions) {
         self.files = files
@@ -130,20 +131,20 @@ final class Writer: Sendable {
     /// While another process keeps its turn, operations whose time is over fail; we go on waiting for those that come.
     private func takeTurn() {
         guard !lock.tryTake() else { return }
-        let watch = Task { await failOverdue() }
+        // One task watches over many waits: turns come in microseconds, and it is needed only when one does not come.
+        if !isWatched.exchange(true, ordering: .acquiring) { Task { await failOverdue() } }
         lock.take()
-        watch.cancel()
     }
 
     private func failOverdue() async {
-        while !Task.isCancelled {
+        repeat {
             let now = clock.sinceBoot()
-            for operation in pending.withLock({ $0.expire(now: now) }) {
-                operation.finish(.turnNeverCame(files, busyTimeout))
-            }
             let next = pending.withLock { $0.nextDeadline } ?? now + busyTimeout.milliseconds
-            do { try await Task.sleep(for: .milliseconds(max(10, next - now))) } catch { return }
-        }
+            do { try await Task.sleep(for: .milliseconds(max(10, next - now))) } catch { break }
+            let overdue = pending.withLock { $0.expire(now: clock.sinceBoot()) }
+            for operation in overdue { operation.finish(.turnNeverCame(files, busyTimeout)) }
+        } while pending.withLock({ !$0.isEmpty })
+        isWatched.store(false, ordering: .releasing)
     }
 
     private func commit(_ group: [Operation], _ db: Database) {
