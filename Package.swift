@@ -84,7 +84,8 @@ let package = Package(
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
         .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
         .testTarget(
-            name: "MartletWorkerTests", dependencies: ["MartletCore", "MartletStore", "MartletWorker", log, lifecycle],
+            name: "MartletWorkerTests",
+            dependencies: ["MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle],
             swiftSettings: settings),
     ]
 )

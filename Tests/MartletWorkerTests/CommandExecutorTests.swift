@@ -142,7 +142,7 @@ import Testing
     @Test(arguments: [
         ("no-such-program-here", nil, #"cannot run "no-such-program-here": no such program in PATH"#),
         ("/no/such/file", nil, #"cannot run "/no/such/file": no such file"#),
-        ("/etc/hostname", nil, #"cannot run "/etc/hostname": it is not an executable file"#),
+        ("/etc/passwd", nil, #"cannot run "/etc/passwd": it is not an executable file"#),
         ("true", "/no/such/dir", #"cannot run "true": cannot enter the directory "/no/such/dir""#),
     ])
     func `a command that cannot start says why`(program: String, directory: String?, message: String) async throws {
