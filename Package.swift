@@ -14,6 +14,7 @@ let settings: [SwiftSetting] =
     ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -63,6 +64,7 @@ let package = Package(
             name: "MartletApp",
             dependencies: [
                 "Martlet", "MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", "Yams", log, lifecycle,
+                signals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -82,10 +84,17 @@ let package = Package(
         .executableTarget(
             name: "MartletBench", dependencies: ["Martlet", log], path: "Benchmarks/MartletBench", swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
-        .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
+        .testTarget(
+            name: "MartletCoreTests", dependencies: ["MartletCore", "MartletTestSupport"], swiftSettings: settings),
         .testTarget(
             name: "MartletWorkerTests",
             dependencies: ["MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletAppTests",
+            dependencies: [
+                "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", "martlet", log,
+            ],
             swiftSettings: settings),
     ]
 )

@@ -1,0 +1,54 @@
+import ArgumentParser
+import MartletCore
+import MartletStore
+
+struct FailedCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "failed",
+        abstract: "Failed jobs grouped by kind and error, newest first, each with the command to retry it.")
+
+    @Option(parsing: .unconditional, help: "At most this many groups. (default: 20)")
+    var limit: String?
+
+    @OptionGroup var format: FormatOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func execute(_ console: Console) async throws -> ExitStatus {
+        let limit = try Values.integer(self.limit ?? "20", field: "--limit", in: 1...10_000)
+        return try await database.withStore(console, .existing) { store in
+            let groups = try await store.failures(limit: limit)
+            if groups.isEmpty, !format.json { try console.say("no failed jobs") }
+            for (index, group) in groups.enumerated() {
+                if format.json {
+                    try console.output.write(JSONWriter(group: group, retry: retry(group)))
+                } else {
+                    try console.output.write((index == 0 ? "" : "\n") + text(group, console))
+                }
+            }
+            return .done
+        }
+    }
+
+    private func retry(_ group: FailureGroup) -> String {
+        "martlet jobs retry --state failed --kind \(ShellText.quote(group.kind)) "
+            + "--error \(ShellText.quote(group.fingerprint)) --yes\(database.argument)"
+    }
+
+    private func text(_ group: FailureGroup, _ console: Console) -> String {
+        let now = console.now()
+        let style = console.output.style
+        let count = "\(Counted.grouped(group.count))×"
+        let width = console.output.terminal.map { $0.width - TextWidth.of(count + group.kind) - 4 } ?? .max
+        let error = TextWidth.cut(SafeText.line("\(group.type): \(group.message)"), to: max(width, 20))
+        let seen =
+            group.count == 1
+            ? RelativeTime.text(group.lastSeen, now: now)
+            : "last \(RelativeTime.text(group.lastSeen, now: now)), first \(RelativeTime.text(group.firstSeen, now: now))"
+        return """
+            \(style.paint(count, .red))  \(style.paint(SafeText.line(group.kind), .bold))  \(error)
+                \(style.paint("\(seen); martlet jobs show \(group.example)\(database.argument)", .dim))
+                \(retry(group))
+
+            """
+    }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import MartletStore
+
+struct MigrateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate", abstract: "Create the database or bring it up to date.",
+        discussion: "The other commands do this by themselves for an SQLite database.",
+        subcommands: [MigrateUpCommand.self, MigrateStatusCommand.self], defaultSubcommand: MigrateUpCommand.self)
+}
+
+struct MigrateUpCommand: Command {
+    static let configuration = CommandConfiguration(commandName: "up", abstract: "Take every step that is missing.")
+
+    @OptionGroup var format: FormatOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func execute(_ console: Console) async throws -> ExitStatus {
+        let url = try database.url(console)
+        try MigrationText(url: url, json: format.json).write(try await OpenStore.migrate(url), console)
+        return .done
+    }
+}
+
+struct MigrateStatusCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Say which steps are missing. Changes nothing.")
+
+    @OptionGroup var format: FormatOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func execute(_ console: Console) async throws -> ExitStatus {
+        let url = try database.url(console)
+        let status = try await OpenStore.migrationStatus(url)
+        try MigrationText(url: url, json: format.json).write(status, console)
+        return status.isNewer ? .database : .done
+    }
+}
+
+private struct MigrationText {
+    let url: DatabaseURL
+    let json: Bool
+
+    func write(_ status: MigrationStatus, _ console: Console) throws {
+        guard !json else { return try console.output.write(JSONWriter(migration: status)) }
+        var text = "\(SafeText.line(url.text)) is at schema \(status.current) of \(status.latest)"
+        if status.isNewer {
+            text += ": newer than this martlet, which is version \(Version.current)"
+        } else if status.pending.isEmpty {
+            text += ": up to date"
+        }
+        text += "\n" + status.pending.map { "  pending: \($0)\n" }.joined()
+        try console.output.write(text)
+    }
+}

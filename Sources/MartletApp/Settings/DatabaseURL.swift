@@ -1,0 +1,73 @@
+import MartletCore
+
+/// Which database, as a person names it: `sqlite:martlet.db`, or only the path of a file that ends in `.db`.
+package enum DatabaseURL: Sendable, Equatable {
+    case sqlite(path: String)
+
+    package static let `default` = DatabaseURL.sqlite(path: "martlet.db")
+    package static let variable = "MARTLET_DATABASE_URL"
+
+    /// - Parameter field: where the text stands: `--database`, `MARTLET_DATABASE_URL`, `database`.
+    /// - Throws: ``InvalidInput``. It names the scheme and never repeats the rest, which may hold a password.
+    package init(parsing text: String, field: String) throws(InvalidInput) {
+        guard !text.isEmpty else { throw InvalidInput(field: field, reason: "is empty; \(Self.examples)") }
+        guard !text.utf8.contains(0) else { throw InvalidInput(field: field, reason: "holds a NUL") }
+        guard let scheme = Self.scheme(of: text) else {
+            guard text.hasSuffix(".db") || text.hasSuffix(".sqlite") else {
+                throw InvalidInput(field: field, reason: "is neither a URL nor a path that ends in .db; \(Self.examples)")
+            }
+            self = .sqlite(path: text)
+            return
+        }
+        switch scheme {
+        case "sqlite":
+            self = .sqlite(path: try Self.path(afterSchemeOf: text, field: field))
+        case "postgres", "postgresql":
+            throw InvalidInput(
+                field: field,
+                reason:
+                    "\(scheme): PostgreSQL comes with the next version; this one keeps its jobs in SQLite, \(Self.examples)")
+        default:
+            let nearest = Suggestion.nearest(to: scheme, in: ["sqlite"]).map { "; did you mean \($0)?" } ?? ""
+            throw InvalidInput(
+                field: field,
+                reason: "unknown scheme \(SafeText.line(scheme)):\(nearest.isEmpty ? "; \(Self.examples)" : nearest)"
+            )
+        }
+    }
+
+    /// The text for a message. Holds no password.
+    package var text: String {
+        switch self {
+        case .sqlite(let path): "sqlite:\(path)"
+        }
+    }
+
+    private static let examples = "for example sqlite:martlet.db"
+
+    /// What stands before the first colon when that reads like a scheme, in small letters.
+    private static func scheme(of text: String) -> String? {
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        let scheme = text[..<colon]
+        guard let first = scheme.first, first.isASCII, first.isLetter,
+            scheme.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) })
+        else { return nil }
+        return scheme.lowercased()
+    }
+
+    /// `sqlite:a.db`, `sqlite:/srv/a.db` and `sqlite:///srv/a.db`.
+    private static func path(afterSchemeOf text: String, field: String) throws(InvalidInput) -> String {
+        var path = text.drop { $0 != ":" }.dropFirst()
+        if path.hasPrefix("///") {
+            path = path.dropFirst(2)
+        } else if path.hasPrefix("//") {
+            throw InvalidInput(
+                field: field, reason: "sqlite:// takes no host; write sqlite:relative/path or sqlite:/absolute/path")
+        }
+        guard !path.isEmpty else { throw InvalidInput(field: field, reason: "sqlite: names no file; \(examples)") }
+        guard path != ":memory:" else {
+            throw InvalidInput(field: field, reason: "sqlite::memory: would forget every job at exit; name a file")
+        }
+        return String(path)
+    }
+}
