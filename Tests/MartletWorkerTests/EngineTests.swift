@@ -277,7 +277,7 @@ import Testing
                 [
                     Handler(kind: "shout", command: try shell("tr a-z A-Z")),
                     Handler(kind: "fail", command: try shell("echo 'no such image' >&2; exit 4")),
-                    Handler(kind: "sleep", command: try shell("echo dozing >&2; exec sleep 1000")),
+                    Handler(kind: "sleep", command: try shell("exec sleep 1000")),
                 ], drain: true
             ).run()
             #expect(try await fixture.store.job(good)?.result?.string == #"{"TEXT":"HELLO"}"#)
@@ -285,7 +285,8 @@ import Testing
             #expect(
                 failed == JobError(type: "exit", message: "exited with status 4: no such image", detail: "no such image\n"))
             let timedOut = try #require(try await fixture.store.job(slow)?.summary.error?.error)
-            #expect(timedOut == JobError(type: "timeout", message: "timed out after 50ms", detail: "dozing\n"))
+            #expect(timedOut.type == "timeout")
+            #expect(timedOut.message == "timed out after 50ms")
         }
     }
 }
