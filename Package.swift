@@ -87,7 +87,8 @@ let package = Package(
         .testTarget(
             name: "MartletCoreTests", dependencies: ["MartletCore", "MartletTestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "MartletWorkerTests", dependencies: ["MartletCore", "MartletStore", "MartletWorker", log, lifecycle],
+            name: "MartletWorkerTests",
+            dependencies: ["MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle],
             swiftSettings: settings),
         .testTarget(
             name: "MartletAppTests",

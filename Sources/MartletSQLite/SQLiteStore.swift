@@ -94,15 +94,14 @@ package final class SQLiteStore: JobStore {
 
     package func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID {
         let clock = options.clock
-        let lock = lock
-        let id = try await writer.perform { db in
+        return try await writer.perform { [self] db in
             let id = try Workers.register(worker, clock: clock, db)
-            // Before the row can be seen: a worker without its byte is a dead one.
+            // Before the row can be seen: a worker without its byte is a dead one, and so is one that holds its own byte
+            // and is not known here, to a recovery that runs beside this.
+            ownWorkers.withLock { _ = $0.insert(id.rawValue) }
             lock.holdAlive(worker: id.rawValue)
             return id
         }
-        ownWorkers.withLock { _ = $0.insert(id.rawValue) }
-        return id
     }
 
     package func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply {

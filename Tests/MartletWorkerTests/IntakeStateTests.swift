@@ -47,9 +47,34 @@ import Testing
         #expect(plan(state.next(now: at(6))) != nil)
         state.hinted()
         state.answered(jobs: 0, now: at(7))
-        #expect(plan(state.next(now: at(7))) != nil)
-        state.answered(jobs: 0, now: at(8))
-        #expect(plan(state.next(now: at(8))) == nil)
+        #expect(plan(state.next(now: at(8))) != nil)
+        state.answered(jobs: 0, now: at(9))
+        #expect(state.next(now: at(9)) == .wait(at(1_009)))
+    }
+
+    @Test func `hints without end cannot make it ask without end`() {
+        var state = state()
+        _ = state.next(now: at(0))
+        state.hinted()
+        state.answered(jobs: 0, now: at(5))
+        for _ in 0..<10 {
+            state.hinted()
+            #expect(state.next(now: at(5)) == .wait(at(6)))
+            #expect(!state.isHungry(now: at(5)))
+        }
+        #expect(plan(state.next(now: at(6))) != nil)
+    }
+
+    @Test func `what is claimed ahead is bounded by the size of its args`() {
+        var state = state(4)
+        start(&state, 0, slots: 4)
+        state.measured(0, jobs: 1, total: .microseconds(1))
+        state.leased(0, jobs: 1, bytes: 1 << 20)
+        state.buffered(0, -1)
+        let front = plan(state.next(now: at(0)))
+        state.answered(jobs: 1, now: at(0))
+        let ahead = plan(state.next(now: at(0)))
+        #expect([front, ahead].compactMap { $0 }.first { $0.question == .ahead }?.limit == 32)
     }
 
     @Test func `slow jobs are never claimed beyond the free slots`() {
@@ -128,7 +153,6 @@ import Testing
             let plan = plan(state.next(now: at(0)))
             asked += plan?.wants.map(\.kind) ?? []
             state.answered(jobs: plan?.question == .ahead ? 1 : 0, now: at(0))
-            state.hinted()
         }
         #expect(asked.contains(1) && asked.contains(0))
     }
