@@ -8,7 +8,7 @@ import Testing
 
 /// Real programs: `/bin/sh` and what it starts.
 @Suite struct CommandExecutorTests {
-    private func call(_ args: String = "{}", id: Int64 = 7) -> HandlerCall {
+    fileprivate func call(_ args: String = "{}", id: Int64 = 7) -> HandlerCall {
         HandlerCall(
             id: JobID(rawValue: id), kind: "resize", queue: "images", attempt: 2, maxAttempts: 5,
             lease: LeaseID(rawValue: 99),
@@ -223,6 +223,27 @@ import Testing
         gate.open()
         #expect(await task.value == .interrupted)
         #expect(!FileManager.default.fileExists(atPath: file))
+    }
+
+    @Test func `a program that must end at once takes its commands with it`() async throws {
+        // In a process of its own, since it ends every command there is.
+        await #expect(processExitsWith: .exitCode(7)) {
+            let path = "/tmp/martlet-\(getpid()).pid"
+            let spec = try CommandSpec(argv: [
+                "/bin/sh", "-c", "trap '' TERM; echo $$ > \(path).new; mv \(path).new \(path); while :; do sleep 0.05; done",
+            ])
+            let call = CommandExecutorTests().call()
+            let task = Task { await CommandExecutor(spec).run(call) }
+            try await eventually("the command runs") { FileManager.default.fileExists(atPath: path) }
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            try FileManager.default.removeItem(atPath: path)
+            let pid = try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+            #expect(kill(pid, 0) == 0)
+            RunningCommands.killAll()
+            try await eventually("the command is dead, though it ignores SIGTERM") { kill(pid, 0) != 0 }
+            _ = await task.value
+            exit(7)
+        }
     }
 
     @Test func `many commands run beside each other`() async throws {

@@ -75,6 +75,7 @@ struct WorkerRun {
             worker.stop(.now)
             log.sink.show(status: "")
             log.sink.flush(withinMilliseconds: 200)
+            RunningCommands.killAll()
             _exit(128 + (signal == .sigint ? SIGINT : SIGTERM))
         }
     }
