@@ -16,7 +16,7 @@ public enum Limits {
     public static let importLineSlack = 64 << 10
     /// Jobs under one lease: bounds what one dead worker leaves behind, and the size of a lease row.
     public static let leaseJobs = 4_096
-    /// Args under one lease, bytes: bounds the memory that one claim takes.
+    /// Args that one claim may bring, bytes, give or take a job: bounds the memory that it takes.
     public static let leaseBytes = 16 << 20
     /// What a handler may return, bytes. Larger results are cut by the executor or refused by the library.
     public static let resultBytes = 64 << 10

@@ -56,6 +56,7 @@ enum Claim {
     /// What may still be claimed.
     private struct Budget {
         private var total: Int
+        private var bytes = Limits.leaseBytes
         private var kinds: [String: Int]
 
         init(_ request: ClaimRequest) {
@@ -66,12 +67,13 @@ enum Claim {
         /// nil when nothing of the kind may be claimed any more.
         func limit(for kind: String) -> Int? {
             let limit = min(total, kinds[kind] ?? 0, Limits.leaseJobs)
-            return limit > 0 ? limit : nil
+            return limit > 0 && bytes > 0 ? limit : nil
         }
 
         mutating func spend(_ lease: Lease) {
             total -= lease.jobs.count
             kinds[lease.kind]! -= lease.jobs.count
+            bytes -= lease.jobs.reduce(0) { $0 + $1.args.utf8.count }
         }
     }
 
