@@ -94,6 +94,7 @@ let package = Package(
             name: "MartletAppTests",
             dependencies: [
                 "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", "martlet", log,
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
         .testTarget(

@@ -70,6 +70,10 @@ struct Program {
                 preconditionFailure("cannot start \(process.arguments ?? []): \(error)")
             }
         }
+        return try result(of: process)
+    }
+
+    func result(of process: Process) throws -> Result {
         let isSignal = process.terminationReason == .uncaughtSignal
         return Result(
             status: isSignal ? -process.terminationStatus : process.terminationStatus,
