@@ -6,8 +6,11 @@ struct EnqueueCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "enqueue", abstract: "Bring one job, or a file of them.",
         discussion: """
-            Prints the job's id. With --from, each line of the file is the args of one job; with --envelope it is
-            {"args": …, "queue": …, "priority": …, "run_at": …}; with --csv the first line names the keys of args.
+            Prints the job's id.
+
+            With --from, each line of the file is the args of one job;
+            with --envelope it is {"args": …, "queue": …, "priority": …, "run_at": …};
+            with --csv the first line names the keys of args.
 
             EXAMPLES:
               martlet enqueue resize '{"file": "a.png"}' --queue images --in 5m

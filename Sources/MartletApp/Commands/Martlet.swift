@@ -16,8 +16,10 @@ struct Martlet: ParsableCommand {
               martlet failed
               martlet jobs retry --state failed --kind resize
 
-            Data goes to standard output, everything else to standard error. With --json every line of output is one JSON
-            object. The database is named by --database or MARTLET_DATABASE_URL; the default is sqlite:martlet.db.
+            Data goes to standard output, everything else to standard error.
+            With --json every line of output is one JSON object.
+            --database or MARTLET_DATABASE_URL names the database; the default
+            is sqlite:martlet.db.
 
             \(ExitStatus.help)
             """,

@@ -30,8 +30,8 @@ struct QueuesListCommand: Command {
     private func show(_ queues: [QueueSummary], _ console: Console) throws {
         guard !queues.isEmpty else { return try console.say("no queues yet; the first job makes one") }
         var table = Table(
-            ("QUEUE", .left), ("KIND", .left), ("AVAILABLE", .right), ("OLDEST", .right), ("RUNNING", .right),
-            ("SCHEDULED", .right), ("RETRYABLE", .right), ("FAILED", .right), ("COMPLETED", .right), ("WORKERS", .right))
+            ("QUEUE", .left), ("KIND", .left), ("AVAIL", .right), ("OLDEST", .right), ("RUN", .right),
+            ("SCHED", .right), ("RETRY", .right), ("FAILED", .right), ("DONE", .right), ("WORKERS", .right))
         for queue in queues {
             func count(_ state: JobState) -> Table.Cell {
                 let count = queue.counts[state] ?? 0

@@ -74,7 +74,8 @@ struct RepairOptions: ParsableArguments {
             try report(repair, preview, console)
             return .done
         }
-        try console.say("\(Counted.jobs(preview.changed)) to \(repair.rawValue)")
+        // Where somebody is asked, the question says it.
+        if yes || console.answer == nil { try console.say("\(Counted.jobs(preview.changed)) to \(repair.rawValue)") }
         try confirm(repair, preview.changed, console)
         try report(repair, try await store.carryOut(repair, selection), console)
         return .done

@@ -9,8 +9,9 @@ struct WorkerCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "worker", abstract: "Run jobs as martlet.yaml says, until told to stop.",
         discussion: """
-            SIGTERM and SIGINT stop gracefully: no new jobs, running ones may finish within --grace. A second signal stops at
-            once. What was not done runs again elsewhere.
+            SIGTERM and SIGINT stop gracefully: no new jobs, and running ones may
+            finish within --grace. A second signal stops at once. What was not done
+            runs again elsewhere.
 
             A martlet.yaml:
               database: sqlite:martlet.db
@@ -18,11 +19,14 @@ struct WorkerCommand: Command {
               retention: { completed: 24h, failed: 30d }
               kinds:
                 resize:
-                  command: [convert, "-", -resize, 200x, "png:-"]   # args as JSON on standard input, no shell
+                  # args come as JSON on standard input; there is no shell
+                  command: [convert, "-", -resize, 200x, "png:-"]
                   timeout: 30s
                   concurrency: 4
-                  retry: { max: 5, base: 2s, cap: 1h, jitter: 0.2 } # or { delays: [1s, 10s, 5m] }
-                  environment: [API_TOKEN]                          # passed on; or { NAME: value }
+                  # or { delays: [1s, 10s, 5m] }
+                  retry: { max: 5, base: 2s, cap: 1h, jitter: 0.2 }
+                  # passed on from here; or { NAME: value }
+                  environment: [API_TOKEN]
                   directory: /srv/images
             """)
 

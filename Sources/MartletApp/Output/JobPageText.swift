@@ -48,7 +48,10 @@ struct JobPageText {
         var text = "\n  " + style.paint("attempt \(error.attempt) failed", .red)
         text += style.paint("  \(RelativeTime.text(error.at, now: now))", .dim) + "\n"
         text += indented("\(error.error.type): \(error.error.message)")
-        if let detail = error.error.detail, !detail.isEmpty { text += indented(detail) }
+        // A short last line on standard error is the message already.
+        var detail = error.error.detail ?? ""
+        while detail.last?.isNewline == true { detail.removeLast() }
+        if !error.error.message.hasSuffix(detail) { text += indented(detail) }
         return text
     }
 
