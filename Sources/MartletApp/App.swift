@@ -106,6 +106,6 @@ extension Console {
             errors: .descriptor(STDERR_FILENO, environment: environment),
             input: STDIN_FILENO,
             answer: asks ? answer : nil,
-            now: { Timestamp(microseconds: WallClock.microseconds()) })
+            now: { Timestamp(microseconds: WallClock.microseconds()) }, trapSignals: StopSignals.trapped)
     }
 }

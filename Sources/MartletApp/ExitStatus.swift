@@ -12,15 +12,21 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
     case refused = 4
     /// The database cannot be reached, read or written.
     case database = 5
+    /// A signal asked for the end: what had been begun was finished, and the rest was said.
+    case interrupted = 130
+    case terminated = 143
 
     static let help = """
         EXIT STATUS:
           0  done
-          1  failed: a bad line in an import, a problem found by doctor
+          1  failed: a bad line in an import, a problem found by doctor, a failed
+             job under worker --fail-on-error
           2  usage: a bad option, argument, value, configuration or URL scheme
           3  not found
           4  refused: the job's state does not allow it, or nobody confirmed
           5  database unavailable or unusable
+          130  an import was stopped by SIGINT, or a worker by a second one
+          143  the same by SIGTERM
         """
 }
 

@@ -1,6 +1,7 @@
 import Glibc
 import MartletCore
 import MartletStore
+import Synchronization
 
 extension EnqueueCommand {
     /// `--from`: many jobs, in batches; on a bad line all before it are in and nothing after it.
@@ -15,25 +16,43 @@ extension EnqueueCommand {
         let input = try openSource(console)
         defer { if input.descriptor != console.input { close(input.descriptor) } }
         let importer = Importer(
-            input, format: format, defaults: defaults, startLine: line ?? 1, maxArgsBytes: limit)
+            input, format: format, defaults: defaults, startLine: line ?? 1, maxArgsBytes: limit,
+            delimiter: try source.delimiterByte())
         return try await database.withStore(console, .creating) { store in
             try await run(importer, into: store, console)
         }
     }
 
+    /// A first signal stops the reading, and the import says how far it is; a second one does not wait for that.
     private func run(
         _ importer: Importer, into store: any JobStore, _ console: Console
     ) async throws -> ExitStatus {
-        var line = ImportLine(console)
-        do {
-            let report = try await importer.run(into: store) { line.show($0) }
-            line.clear()
+        let signal = Mutex<Int32?>(nil)
+        let importing = Task { () -> Result<ImportReport, ImportFailure> in
+            var line = ImportLine(console)
+            defer { line.clear() }
+            do throws(ImportFailure) {
+                return .success(try await importer.run(into: store) { line.show($0) })
+            } catch {
+                return .failure(error)
+            }
+        }
+        if let signals = await console.trapSignals?() {
+            Task.detached {
+                for await number in signals {
+                    if signal.withLock({ $0 }) != nil { StopSignals.endNow(number) }
+                    signal.withLock { $0 = number }
+                    importing.cancel()
+                }
+            }
+        }
+        switch await importing.value {
+        case .success(let report):
             try finish(report, nil, console)
             return .done
-        } catch let failure as ImportFailure {
-            line.clear()
+        case .failure(let failure):
             try finish(failure.done, failure, console)
-            return failure.status
+            return failure.status(signal: signal.withLock { $0 })
         }
     }
 
@@ -41,8 +60,10 @@ extension EnqueueCommand {
         if format.json {
             try console.output.write(JSONWriter(report: report, failure: failure))
         } else if failure == nil {
-            let ids = report.firstID.flatMap { first in report.lastID.map { ", ids \(first) to \($0)" } } ?? ""
-            try console.output.write("enqueued \(Counted.jobs(report.enqueued))\(ids)\n")
+            let ids = report.firstID.flatMap { first in
+                report.lastID.map { $0 == first ? ", id \(first)" : ", ids \(first) to \($0)" }
+            }
+            try console.output.write("enqueued \(Counted.jobs(report.enqueued))\(ids ?? "")\n")
         }
         if let failure { try console.say("martlet: \(SafeText.block(failure.description))") }
     }
@@ -60,9 +81,10 @@ extension EnqueueCommand {
 }
 
 extension ImportFailure {
-    fileprivate var status: ExitStatus {
+    fileprivate func status(signal: Int32?) -> ExitStatus {
         switch cause {
-        case .line, .reading, .stopped: .failed
+        case .line, .reading: .failed
+        case .stopped: signal == SIGTERM ? .terminated : .interrupted
         case .store: .database
         }
     }

@@ -16,8 +16,8 @@ struct CSVRecords: RecordReader {
     /// Lines behind us.
     var line: Int { tokenizer.line }
 
-    init(_ input: ByteInput, startLine: Int, maxBytes: Int, defaults: ImportDefaults) {
-        tokenizer = CSVTokenizer(input)
+    init(_ input: ByteInput, delimiter: UInt8, startLine: Int, maxBytes: Int, defaults: ImportDefaults) {
+        tokenizer = CSVTokenizer(input, delimiter: delimiter)
         self.startLine = startLine
         self.maxBytes = maxBytes
         self.defaults = defaults
@@ -51,7 +51,9 @@ struct CSVRecords: RecordReader {
         while let lines = try tokenizer.record(limit: maxBytes + Limits.importLineSlack) {
             if tokenizer.isBlank { continue }
             do throws(InvalidInput) {
-                return try CSVHeader((0..<tokenizer.count).map { tokenizer.field($0) })
+                let fields = (0..<tokenizer.count).map { tokenizer.field($0) }
+                if let other = tokenizer.otherDelimiter(in: fields) { throw other }
+                return try CSVHeader(fields)
             } catch {
                 throw .line(lines.lowerBound, error)
             }

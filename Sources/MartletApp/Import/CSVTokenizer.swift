@@ -24,7 +24,12 @@ struct CSVTokenizer {
     private var state = State.fieldStart
     private var anyQuote = false
 
-    init(_ input: ByteInput) { self.input = input }
+    private let delimiter: UInt8
+
+    init(_ input: ByteInput, delimiter: UInt8) {
+        self.input = input
+        self.delimiter = delimiter
+    }
 
     var count: Int { ends.count }
     var byteCount: Int { text.count }
@@ -78,7 +83,7 @@ struct CSVTokenizer {
             ends.append(text.count)
             return true
         case (_, UInt8(ascii: "\r")): state = .carriageReturn
-        case (_, UInt8(ascii: ",")):
+        case (_, delimiter):
             if keeping { ends.append(text.count) }
             state = .fieldStart
         case (.quoteInQuoted, _):
@@ -90,6 +95,20 @@ struct CSVTokenizer {
             state = .plain
         }
         return false
+    }
+
+    /// A header of one column that holds what other files use between columns is hardly meant as one name.
+    func otherDelimiter(in header: [ArraySlice<UInt8>]) -> InvalidInput? {
+        guard header.count == 1, !anyQuote else { return nil }
+        let others: [(byte: UInt8, name: String, option: String)] = [
+            (UInt8(ascii: ";"), "semicolons", "';'"), (UInt8(ascii: "\t"), "tabs", "tab"),
+            (UInt8(ascii: ","), "commas", ","),
+        ]
+        guard let other = others.first(where: { $0.byte != delimiter && header[0].contains($0.byte) }) else { return nil }
+        return InvalidInput(
+            field: "header",
+            reason: "is one column that holds \(other.name); if they separate columns, add --delimiter \(other.option), "
+                + "otherwise put the name in quotes")
     }
 
     private mutating func keep(_ byte: UInt8, _ keeping: Bool) {

@@ -36,19 +36,33 @@ final class DescriptorReader: Sendable {
         _ = write(wakeWrite, &byte, 1)
     }
 
-    /// Appends what is there, waiting for at least one byte; false at the end.
-    func read(appendingTo bytes: inout [UInt8]) throws(ImportFlaw) -> Bool {
-        let old = bytes.count
+    /// Whether there is something to read, an end or an error included, waiting at most this long for it.
+    func hasSomething(within limit: Duration) throws(ImportFlaw) -> Bool {
+        // Rounded up, so that a wait of less than a millisecond is not taken for none and tried again and again.
+        try waits(milliseconds: Int32(clamping: Int((limit / .milliseconds(1)).rounded(.up))))
+    }
+
+    /// - Parameter milliseconds: negative waits for ever.
+    private func waits(milliseconds: Int32) throws(ImportFlaw) -> Bool {
         while true {
             var waits = [
                 pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: wakeRead, events: Int16(POLLIN), revents: 0),
             ]
-            guard poll(&waits, 2, -1) >= 0 else {
+            guard poll(&waits, 2, milliseconds) >= 0 else {
                 if errno == EINTR { continue }
                 throw Self.flaw()
             }
             if waits[1].revents != 0 { throw .stopped }
+            return waits[0].revents != 0
+        }
+    }
+
+    /// Appends what is there, waiting for at least one byte; false at the end.
+    func read(appendingTo bytes: inout [UInt8]) throws(ImportFlaw) -> Bool {
+        let old = bytes.count
+        while true {
+            _ = try waits(milliseconds: -1)
             bytes.append(contentsOf: repeatElement(0, count: Self.chunkBytes))
             // The buffer is the array's own, from its old end on, and read writes no more than its length.
             let (count, error) = bytes.withUnsafeMutableBytes { buffer in

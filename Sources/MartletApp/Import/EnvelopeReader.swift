@@ -2,7 +2,7 @@ import MartletCore
 
 /// A line that says more of a job than its args. The args are taken as they are written, never re-encoded.
 struct EnvelopeReader {
-    static let keys = ["args", "in", "kind", "max_attempts", "priority", "queue", "run_at", "timeout"]
+    static let keys = ["args", "kind", "queue", "priority", "run_at", "in", "max_attempts", "timeout"]
 
     private let defaults: ImportDefaults
     private let maxBytes: Int
@@ -18,7 +18,9 @@ struct EnvelopeReader {
         do throws(JSONFlaw) {
             _ = try scanner.object(bytes.span.extracting(line))
         } catch {
-            throw InvalidInput(field: "envelope", reason: error.reason(in: bytes.span.extracting(line)))
+            throw notAnObject(bytes, line)
+                ?? InvalidInput(
+                    field: "envelope", reason: error.reason(in: bytes.span.extracting(line)))
         }
 
         var args = JSONText.emptyObject
@@ -55,6 +57,23 @@ struct EnvelopeReader {
         return try NewJob(
             kind: kind, args: args, queue: queue, priority: priority, start: start ?? defaults.start,
             maxAttempts: maxAttempts, timeout: timeout)
+    }
+
+    /// For lines that are JSON, but args without an envelope.
+    private mutating func notAnObject(_ bytes: [UInt8], _ line: Range<Int>) -> InvalidInput? {
+        let found: String
+        switch bytes[line].first(where: { $0 != 0x20 && $0 != 0x09 }) {
+        case UInt8(ascii: "{"), nil: return nil
+        case UInt8(ascii: "["): found = "a list"
+        case UInt8(ascii: "\""): found = "a string"
+        default: found = "a value"
+        }
+        do throws(JSONFlaw) {
+            _ = try scanner.value(bytes.span.extracting(line))
+        } catch {
+            return nil
+        }
+        return InvalidInput(field: "envelope", reason: "expected an object such as {\"args\": …}, found \(found)")
     }
 
     private static func unknown(_ key: String) -> InvalidInput {

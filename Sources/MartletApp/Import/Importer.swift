@@ -7,6 +7,7 @@ import MartletStore
 /// A thread of its own reads and parses; the task that called ``run(into:progress:)`` stores one batch while the next
 /// one is being parsed. Batches are stored in the order of the source and one at a time, so at every moment the durable
 /// jobs are exactly those of the lines before one line: an import that ended early goes on there (`--start-line`).
+/// A source that makes pauses (`tail -f`) does not keep a job waiting for a full batch.
 package struct Importer: Sendable {
     package let source: ImportSource
     package let format: ImportFormat
@@ -16,11 +17,16 @@ package struct Importer: Sendable {
     package let maxArgsBytes: Int
     package let batchJobs: Int
     package let batchBytes: Int
+    /// Between the columns of CSV.
+    package let delimiter: UInt8
+    /// When the source has nothing more to read just then, what has been gathered waits no longer than this for company.
+    package let patience: Duration
 
     package init(
         _ source: ImportSource, format: ImportFormat, defaults: ImportDefaults, startLine: Int = 1,
         maxArgsBytes: Int = Limits.argsBytes, batchJobs: Int = Limits.importBatchJobs,
-        batchBytes: Int = Limits.importBatchBytes
+        batchBytes: Int = Limits.importBatchBytes, delimiter: UInt8 = UInt8(ascii: ","),
+        patience: Duration = .milliseconds(200)
     ) {
         precondition(startLine >= 1 && (1...Limits.enqueueBatch).contains(batchJobs))
         self.source = source
@@ -30,6 +36,8 @@ package struct Importer: Sendable {
         self.maxArgsBytes = maxArgsBytes
         self.batchJobs = batchJobs
         self.batchBytes = batchBytes
+        self.delimiter = delimiter
+        self.patience = patience
     }
 
     /// - Parameter progress: called after each batch.
@@ -61,7 +69,15 @@ package struct Importer: Sendable {
 
     /// The thread's life.
     private func read(from reader: DescriptorReader, to handover: BatchHandover) {
-        var batches = BatchReader(ByteInput(fill: reader.read(appendingTo:)), self)
+        let pending = PendingBatch()
+        let input = ByteInput { bytes throws(ImportFlaw) in
+            if let age = pending.age, try !reader.hasSomething(within: max(.zero, patience - age)) {
+                handover.put(.batch(pending.take()))
+                guard handover.waitForRoom() else { throw .stopped }
+            }
+            return try reader.read(appendingTo: &bytes)
+        }
+        var batches = BatchReader(input, self, pending: pending)
         do throws(ImportFlaw) {
             while true {
                 guard handover.waitForRoom() else { throw .stopped }

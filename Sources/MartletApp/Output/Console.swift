@@ -12,10 +12,13 @@ package struct Console: Sendable {
     /// Reads the answer to a question; nil where nobody can be asked.
     package let answer: (@Sendable () -> String?)?
     package let now: @Sendable () -> Timestamp
+    /// Begins to tell of signals to stop; nil where they are somebody else's, and end the process as they please.
+    package let trapSignals: (@Sendable () async -> AsyncStream<Int32>)?
 
     package init(
         environment: [String: String], output: Outlet, errors: Outlet, input: Int32,
-        answer: (@Sendable () -> String?)?, now: @escaping @Sendable () -> Timestamp
+        answer: (@Sendable () -> String?)?, now: @escaping @Sendable () -> Timestamp,
+        trapSignals: (@Sendable () async -> AsyncStream<Int32>)? = nil
     ) {
         self.environment = environment
         self.output = output
@@ -23,6 +26,7 @@ package struct Console: Sendable {
         self.input = input
         self.answer = answer
         self.now = now
+        self.trapSignals = trapSignals
     }
 
     /// One line for a person, beside the data.

@@ -80,6 +80,9 @@ import Testing
         Mistake("enqueue", "k", "--csv", message: "--csv: goes with --from"),
         Mistake(
             "enqueue", "k", "--from", "-", "--csv", "--envelope", message: "--csv: cannot be used together with --envelope"),
+        Mistake("enqueue", "k", "--from", "-", "--delimiter", ";", message: "--delimiter: goes with --csv"),
+        Mistake(
+            "enqueue", "k", "--from", "-", "--csv", "--delimiter", "ab", message: "--delimiter: \"ab\" is not one ASCII"),
         Mistake("enqueue", "k", "--from", "-", "--start-line", "0", message: "--start-line: 0 is out of range"),
         Mistake(
             "enqueue", "k", "--database", "postgres://u:secret@h/d", message: "--database: postgres: PostgreSQL comes with"),

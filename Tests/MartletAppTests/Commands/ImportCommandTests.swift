@@ -16,7 +16,7 @@ import Testing
         #expect(result.output == #"{"enqueued":3,"first_id":1,"last_id":3}"# + "\n")
         #expect(result.errors == "")
         let again = try await session.run("enqueue", "k", "--from", "-", input: "1\n")
-        #expect(again.output == "enqueued 1 job, ids 4 to 4\n")
+        #expect(again.output == "enqueued 1 job, id 4\n")
         #expect(try await session.run("jobs", "--queue", "bulk", "--json").lines.count == 3)
     }
 
@@ -29,6 +29,19 @@ import Testing
         #expect(jobs[0]["args"] as? [String: String] == ["a": "2", "b": "y,z"])
         #expect(jobs[2]["state"] as? String == "scheduled")
         #expect(jobs[2]["queue"] as? String == "q")
+    }
+
+    @Test(arguments: [(";", "a;b\n1;\"x;y\"\n"), ("tab", "a\tb\n1\tx;y\n"), ("\\t", "a\tb\n1\tx;y\n")])
+    func `columns may be separated by something else`(delimiter: String, text: String) async throws {
+        let result = try await session.run(
+            "enqueue", "k", "--from", "-", "--csv", "--delimiter", delimiter, input: text)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try await session.run("jobs", "--json").output.contains(#""args":{"a":"1","b":"x;y"}"#))
+    }
+
+    @Test func `a column in quotes may hold any delimiter`() async throws {
+        let result = try await session.run("enqueue", "k", "--from", "-", "--csv", input: "\"a;b\"\n1\n")
+        #expect(result.status == 0, "\(result.errors)")
     }
 
     @Test func `a bad line is named with file, line and reason, and with what was and was not enqueued`() async throws {

@@ -164,9 +164,10 @@ final class RunningProgram {
         let errors: String
     }
 
-    init(_ program: Program, _ arguments: [String]) throws {
+    init(_ program: Program, _ arguments: [String], input: Pipe? = nil) throws {
         self.program = program
         process = try program.prepare(arguments)
+        if let input { process.standardInput = input }
         try process.run()
     }
 
@@ -187,10 +188,10 @@ final class RunningProgram {
         return try program.result(of: process)
     }
 
-    private func wait(_ what: String, _ isThere: () throws -> Bool) async throws {
+    func wait(_ what: String, _ isThere: () async throws -> Bool) async throws {
         let clock = ContinuousClock()
         let end = clock.now + Self.patience
-        while try !isThere() {
+        while try await !isThere() {
             guard clock.now < end else { throw TimedOut(waitedFor: what, errors: try program.read("errors")) }
             try await clock.sleep(for: .milliseconds(10))
         }

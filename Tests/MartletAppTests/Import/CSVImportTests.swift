@@ -35,6 +35,8 @@ struct CSVImportTests {
         ("a,b\n1,\"2\n3\n", 2, "row: has a quoted field that never ends"),
         ("a,b\n1,\"2\"3\n", 2, "row: has text behind the closing quote of field 2"),
         ("a,b\nx\"1,2\n", 2, "row: has a quote inside field 1"), ("a,b\n1\r2,3\n", 2, "row: has a carriage return"),
+        ("a;b\n1;2\n", 1, "header: is one column that holds semicolons; if they separate columns, add --delimiter ';'"),
+        ("a\tb\n1\t2\n", 1, "header: is one column that holds tabs; if they separate columns, add --delimiter tab"),
         ("a,b\n1,x\0y\n", 2, "b: contains a NUL character"), ("a,b\0\n", 1, "header: contains a NUL character"),
     ])
     func `what is wrong names its line`(text: String, line: Int, reason: String) async throws {

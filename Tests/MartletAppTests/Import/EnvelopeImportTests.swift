@@ -25,7 +25,7 @@ struct EnvelopeImportTests {
 
     @Test(arguments: [
         (#"{"timout":"5s"}"#, "envelope: has the unknown key \"timout\"; did you mean timeout?"),
-        (#"{"file":"a.png"}"#, "envelope: has the unknown key \"file\"; known are args, in, kind, max_attempts, priority,"),
+        (#"{"file":"a.png"}"#, "envelope: has the unknown key \"file\"; known are args, kind, queue, priority, run_at, in,"),
         (#"{"priority":10}"#, "priority: 10 is out of range; 0 (most urgent) to 9"),
         (#"{"priority":"high"}"#, "priority: expected an integer, found \"high\""),
         (#"{"priority":1.5}"#, "priority: expected an integer, found 1.5"),
@@ -37,7 +37,9 @@ struct EnvelopeImportTests {
         (#"{"in":"5s","run_at":"2026-02-28T00:00:00Z"}"#, "run_at: stands beside the other of in and run_at"),
         (#"{"timeout":"0s"}"#, "timeout: must be longer than nothing"),
         (#"{"args":1,"args":2}"#, "envelope: has the key \"args\" twice"),
-        ("[1]", "envelope: is not JSON: expected an object"),
+        ("[1]", "envelope: expected an object such as {\"args\": …}, found a list"),
+        (" \"a\"", "envelope: expected an object such as {\"args\": …}, found a string"),
+        ("[1", "envelope: is not JSON: expected an object"),
         (#"{"args":{"a":}}"#, "envelope: is not JSON: expected a value, found '}' at byte 13"),
     ])
     func `what is wrong names line and field`(line: String, reason: String) async throws {

@@ -14,11 +14,13 @@ struct ImportStreamTests {
         let pipe = try FilledPipe(endlessly: line, upTo: line.count * 20_000)
         let store = RecordingStore(keeping: false)
         var seen: [Int] = []
-        let report = try await Importer(pipe.source, format: .ndjson, defaults: ImportDefaults(kind: "mail"))
-            .run(into: store) { progress in
-                #expect(progress.totalBytes == nil)
-                seen.append(progress.enqueued)
-            }
+        let report = try await Importer(
+            pipe.source, format: .ndjson, defaults: ImportDefaults(kind: "mail"), patience: .seconds(3_600)
+        )
+        .run(into: store) { progress in
+            #expect(progress.totalBytes == nil)
+            seen.append(progress.enqueued)
+        }
         #expect(report.enqueued == 20_000 && report.bytes == line.count * 20_000 && store.count == 20_000)
         #expect(seen == [5_000, 10_000, 15_000, 20_000, 20_000])
     }
@@ -113,6 +115,39 @@ struct ImportStreamTests {
         #expect(failure.done.enqueued == 3 && failure.resumeLine == 4 && store.args == ["1", "2", "3"])
     }
 
+    /// The pipe stays open in the middle of a record until what stands before it has been stored.
+    @Test(arguments: [
+        (ImportFormat.ndjson, "1\n2\n\n3\n4", "2\n", 4, ["1", "2", "3", "42"]),
+        (.envelope, #"{"args":1}"# + "\n" + #"{"ar"#, #"gs":2}"#, 1, ["1", "2"]),
+        (
+            .csv, "a,b\n1,x\n2,\"y", "\nz\"\n3,\n", 2,
+            [#"{"a":"1","b":"x"}"#, #"{"a":"2","b":"y\nz"}"#, #"{"a":"3","b":""}"#]
+        ),
+    ])
+    func `a source that pauses does not keep jobs waiting for a full batch`(
+        format: ImportFormat, before: String, after: String, lines: Int, args: [String]
+    ) async throws {
+        var ends: [Int32] = [0, 0]
+        try #require(pipe(&ends) == 0)
+        let (reading, writing) = (ends[0], ends[1])
+        defer { close(reading) }
+        #expect(write(writing, before, before.utf8.count) == before.utf8.count)
+        let store = RecordingStore()
+        var seen: [Int] = []
+        let report = try await Importer(
+            ImportSource(name: "standard input", descriptor: reading), format: format, defaults: ImportDefaults(kind: "a"),
+            patience: .milliseconds(1)
+        ).run(into: store) { progress in
+            seen.append(progress.lines)
+            guard seen.count == 1 else { return }
+            #expect(write(writing, after, after.utf8.count) == after.utf8.count)
+            close(writing)
+        }
+        #expect(seen.first == lines)
+        #expect(store.args == args)
+        #expect(report.enqueued == args.count)
+    }
+
     @Test func `one batch is read while another is stored`() async throws {
         let line = Array("\"\(String(repeating: "x", count: 9_997))\"\n".utf8)
         let (batchJobs, batches) = (20, 15)
@@ -127,7 +162,8 @@ struct ImportStreamTests {
                 #expect(pipe.written <= (call + 1) * batchBytes + (64 + 2 * 256) << 10)
             })
         let report = try await Importer(
-            pipe.source, format: .ndjson, defaults: ImportDefaults(kind: "a"), batchJobs: batchJobs
+            pipe.source, format: .ndjson, defaults: ImportDefaults(kind: "a"), batchJobs: batchJobs,
+            patience: .seconds(3_600)
         ).run(into: store)
         #expect(report.enqueued == batches * batchJobs && store.calls.count == batches)
     }

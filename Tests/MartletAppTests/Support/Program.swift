@@ -16,8 +16,9 @@ struct Program {
     /// What stands before the binary: `setpriv …`, `sh -c …`.
     var wrapper: [String] = []
 
-    init(wrapper: [String] = []) throws {
-        directory = try TemporaryDirectory()
+    /// - Parameter directory: of another program, to look at what that one does.
+    init(wrapper: [String] = [], in directory: TemporaryDirectory? = nil) throws {
+        self.directory = try directory ?? TemporaryDirectory()
         streams = try TemporaryDirectory()
         self.wrapper = wrapper
     }
