@@ -31,6 +31,7 @@ package enum App {
     }
 
     private static func execute(_ arguments: [String], _ console: Console) async throws -> Int32 {
+        let arguments = UnknownCommand.helpFirst(arguments)
         try UnknownCommand.check(arguments)
         let command: any ParsableCommand
         do {
@@ -59,7 +60,7 @@ package enum App {
     private static func report(_ error: any Error, _ console: Console) throws -> Int32 {
         let isHelp = Martlet.exitCode(for: error).isSuccess
         let stream = isHelp ? console.output : console.errors
-        let text = Martlet.fullMessage(for: error, columns: stream.terminal?.width ?? 100)
+        let text = Martlet.fullMessage(for: error, columns: stream.terminal?.width ?? 80)
         guard !isHelp else {
             try stream.write(text.hasSuffix("\n") ? text : text + "\n")
             return ExitStatus.done.rawValue

@@ -18,13 +18,13 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
 
     static let help = """
         EXIT STATUS:
-          0  done
-          1  failed: a bad line in an import, a problem found by doctor, a failed
-             job under worker --fail-on-error
-          2  usage: a bad option, argument, value, configuration or URL scheme
-          3  not found
-          4  refused: the job's state does not allow it, or nobody confirmed
-          5  database unavailable or unusable
+          0    done
+          1    failed: a bad line in an import, a problem found by doctor, a
+               failed job under worker --fail-on-error
+          2    usage: a bad option, argument, value, configuration or URL scheme
+          3    not found
+          4    refused: the job's state does not allow it, or nobody confirmed
+          5    database unavailable or unusable
           130  an import was stopped by SIGINT, or a worker by a second one
           143  the same by SIGTERM
         """

@@ -8,14 +8,18 @@ struct EnqueueCommand: Command {
         discussion: """
             Prints the job's id.
 
-            With --from, each line of the file is the args of one job;
-            with --envelope it is {"args": …, "queue": …, "priority": …, "run_at": …};
-            with --csv the first line names the keys of args.
+            With --from, each line of the file is the args of one job. With --envelope it is an object with any of \
+            \(EnvelopeReader.keys.joined(separator: ", ")). With --csv the first line names the keys of args, and all values \
+            are strings.
+
+            Jobs of a file are enqueued in batches, in its order. A bad line, a full disk or a signal ends the import with \
+            what is in, what is not, and the --start-line to go on with.
 
             EXAMPLES:
               martlet enqueue resize '{"file": "a.png"}' --queue images --in 5m
               martlet enqueue report --at 2026-01-31T06:00:00Z --priority 2
               jq -c .rows[] export.json | martlet enqueue import-row --from -
+              martlet enqueue mail --from people.csv --csv --delimiter ';'
             """)
 
     @Argument(help: "Which handler is to run it.")

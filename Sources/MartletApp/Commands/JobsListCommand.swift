@@ -5,8 +5,9 @@ import MartletStore
 struct JobsListCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List jobs, newest first.",
+        usage: "martlet jobs list [<options>]",
         discussion: """
-            A script that reads on where it stopped passes the last object's `cursor` to --after.
+            Stops at --limit, and says on standard error how to go on: with --after and the last object's `cursor`.
 
             EXAMPLES:
               martlet jobs list --state failed --kind resize --since 1h
@@ -66,12 +67,10 @@ struct JobsListCommand: Command {
                 page.jobs.forEach { table.add($0) }
             }
         } while remaining > 0 && next != nil
-        if !format.json { try finish(table, next: next, console) }
-    }
-
-    private func finish(_ table: JobTable, next: Int64?, _ console: Console) throws {
-        guard !table.isEmpty else { return try console.say("no jobs") }
-        try console.output.write(table.rendered(on: console.output))
-        if let next, console.errors.terminal != nil { try console.say("more with --after \(next)") }
+        if !format.json {
+            guard !table.isEmpty else { return try console.say("no jobs") }
+            try console.output.write(table.rendered(on: console.output))
+        }
+        if let next { try console.say("more: --after \(next)") }
     }
 }

@@ -4,7 +4,14 @@ import MartletStore
 
 struct JobsShowCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Everything that is known of a job: errors of all attempts, result, timeline.")
+        commandName: "show", abstract: "Everything that is known of a job: errors of all attempts, result, timeline.",
+        discussion: """
+            Long args, results and traces are cut; --json has all of them.
+
+            EXAMPLES:
+              martlet jobs show 42
+              martlet jobs show 42 --json | jq -r '.errors[-1].detail'
+            """)
 
     @Argument(help: ArgumentHelp("Ids of jobs.", valueName: "id"))
     var ids: [String]

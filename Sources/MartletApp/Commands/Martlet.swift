@@ -18,8 +18,7 @@ struct Martlet: ParsableCommand {
 
             Data goes to standard output, everything else to standard error.
             With --json every line of output is one JSON object.
-            --database or MARTLET_DATABASE_URL names the database; the default
-            is sqlite:martlet.db.
+            --database or MARTLET_DATABASE_URL names the database; the default is sqlite:martlet.db.
 
             \(ExitStatus.help)
             """,

@@ -4,18 +4,29 @@ import MartletStore
 struct MigrateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate", abstract: "Create the database or bring it up to date.",
-        discussion: "The other commands do this by themselves for an SQLite database.",
+        discussion: """
+            The other commands do this by themselves for an SQLite database.
+
+            EXAMPLES:
+              martlet migrate
+              martlet migrate status --json
+            """,
         subcommands: [MigrateUpCommand.self, MigrateStatusCommand.self], defaultSubcommand: MigrateUpCommand.self)
 }
 
 struct MigrateUpCommand: Command {
-    static let configuration = CommandConfiguration(commandName: "up", abstract: "Take every step that is missing.")
+    static let configuration = CommandConfiguration(
+        commandName: "up", abstract: "Take every step that is missing.",
+        discussion: """
+            EXAMPLES:
+              martlet migrate up --database sqlite:/srv/martlet.db
+            """)
 
     @OptionGroup var format: FormatOptions
     @OptionGroup var database: DatabaseOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        let url = try database.url(console)
+        let url = try database.url(console).located
         try MigrationText(url: url, json: format.json).write(try await OpenStore.migrate(url), console)
         return .done
     }
@@ -23,13 +34,19 @@ struct MigrateUpCommand: Command {
 
 struct MigrateStatusCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Say which steps are missing. Changes nothing.")
+        commandName: "status", abstract: "Say which steps are missing. Changes nothing.",
+        discussion: """
+            Ends with status 5 when the database is newer than this program.
+
+            EXAMPLES:
+              martlet migrate status
+            """)
 
     @OptionGroup var format: FormatOptions
     @OptionGroup var database: DatabaseOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        let url = try database.url(console)
+        let url = try database.url(console).located
         let status = try await OpenStore.migrationStatus(url)
         try MigrationText(url: url, json: format.json).write(status, console)
         return status.isNewer ? .database : .done

@@ -5,12 +5,22 @@ import MartletStore
 struct QueuesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "queues", abstract: "What waits in each queue, and who serves it.",
+        discussion: """
+            EXAMPLES:
+              martlet queues
+              martlet queues list --json | jq 'select(.served | not)'
+            """,
         subcommands: [QueuesListCommand.self], defaultSubcommand: QueuesListCommand.self)
 }
 
 struct QueuesListCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Counts per queue and kind, the oldest job that waits, live workers.")
+        commandName: "list", abstract: "Counts per queue and kind, the oldest job that waits, live workers.",
+        discussion: """
+            EXAMPLES:
+              martlet queues list
+              martlet queues list --json | jq 'select(.served | not)'
+            """)
 
     @OptionGroup var format: FormatOptions
     @OptionGroup var database: DatabaseOptions

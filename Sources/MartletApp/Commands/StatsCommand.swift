@@ -4,7 +4,12 @@ import MartletStore
 
 struct StatsCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "stats", abstract: "Jobs per state, and how long the oldest available one has waited.")
+        commandName: "stats", abstract: "Jobs per state, and how long the oldest available one has waited.",
+        discussion: """
+            EXAMPLES:
+              martlet stats
+              martlet stats --json | jq .counts.failed
+            """)
 
     @OptionGroup var format: FormatOptions
     @OptionGroup var database: DatabaseOptions

@@ -27,6 +27,15 @@ enum UnknownCommand {
         }
     }
 
+    /// `martlet jobs help` and `martlet jobs help list` mean what `martlet help jobs list` says.
+    static func helpFirst(_ arguments: [String]) -> [String] {
+        guard arguments.count > 1, arguments[1] == "help",
+            let group = Martlet.configuration.subcommands.first(where: { $0.configuration.commandName == arguments[0] }),
+            !group.configuration.subcommands.isEmpty
+        else { return arguments }
+        return ["help", arguments[0]] + arguments.dropFirst(2)
+    }
+
     private static func unknown(_ argument: String, in path: [String], _ names: [String]) -> Failure {
         let place = path.joined(separator: " ")
         let known =

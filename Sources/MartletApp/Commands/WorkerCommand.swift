@@ -8,26 +8,22 @@ import MartletWorker
 struct WorkerCommand: Command {
     static let configuration = CommandConfiguration(
         commandName: "worker", abstract: "Run jobs as martlet.yaml says, until told to stop.",
+        usage: "martlet worker [<options>]",
         discussion: """
-            SIGTERM and SIGINT stop gracefully: no new jobs, and running ones may
-            finish within --grace. A second signal stops at once. What was not done
-            runs again elsewhere.
+            SIGTERM and SIGINT stop gracefully: no new jobs, and running ones may finish within --grace; then they get SIGTERM, \
+            and SIGKILL 5s later. What was not done runs again, here or elsewhere. A second signal ends at once.
 
-            A martlet.yaml:
-              database: sqlite:martlet.db
-              concurrency: 8
-              retention: { completed: 24h, failed: 30d }
-              kinds:
-                resize:
-                  # args come as JSON on standard input; there is no shell
-                  command: [convert, "-", -resize, 200x, "png:-"]
-                  timeout: 30s
-                  concurrency: 4
-                  # or { delays: [1s, 10s, 5m] }
-                  retry: { max: 5, base: 2s, cap: 1h, jitter: 0.2 }
-                  # passed on from here; or { NAME: value }
-                  environment: [API_TOKEN]
-                  directory: /srv/images
+            A command gets args as JSON on standard input. Exit status 0 completes the job, and standard output is its result; \
+            75 asks for another attempt; anything else is an error. Both cost an attempt.
+
+            MARTLET.YAML, all keys with their defaults or an example; only kinds must be there:
+
+            \(WorkerFile.reference.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n"))
+
+            EXAMPLES:
+              martlet worker
+              martlet worker --config images.yaml --concurrency 4 --queues a,b
+              martlet worker --drain --fail-on-error
             """)
 
     @OptionGroup var options: WorkerOptions
@@ -38,13 +34,18 @@ struct WorkerCommand: Command {
     func execute(_ console: Console) async throws -> ExitStatus {
         let file = try readFile()
         let settings = try WorkerSettings(options, file, database: try database.url(console, file: file.database))
+        for kind in settings.kinds { try kind.checkCanStart(file: fileName, environment: console.environment) }
         let log = try DaemonLog(options, console)
         log.warn(about: settings.kinds, environment: console.environment)
-        let store = try await OpenStore.open(settings.database, .creating)
+        // Before the first job starts, so that no signal falls between.
+        let signals = await console.trapSignals?()
+        let store = try await OpenStore.open(settings.database, .creating) { path in
+            log.logger.notice("created the database", metadata: ["path": "\(path)"])
+        }
         let run = WorkerRun(settings: settings, store: store, log: log, logsArgs: options.logArgs)
         let result: Result<WorkerTally, any Error>
         do {
-            result = .success(try await run.untilStopped())
+            result = .success(try await run.untilStopped(by: signals))
         } catch {
             result = .failure(error)
         }
@@ -55,8 +56,10 @@ struct WorkerCommand: Command {
         return options.failOnError && tally.failed > 0 ? .failed : .done
     }
 
+    private var fileName: String { options.config ?? Self.defaultFile }
+
     private func readFile() throws -> WorkerFile {
-        let name = options.config ?? Self.defaultFile
+        let name = fileName
         do {
             return try WorkerFile(parsing: try SmallFile.read(name, limit: 1 << 20, field: "--config"), file: name)
         } catch let error as SmallFile.Missing where options.config == nil {

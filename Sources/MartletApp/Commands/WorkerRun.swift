@@ -3,7 +3,7 @@ import Logging
 import MartletCore
 import MartletStore
 import MartletWorker
-import UnixSignals
+import Synchronization
 
 /// One worker from its start to its end, between signals, progress and log.
 struct WorkerRun {
@@ -12,28 +12,34 @@ struct WorkerRun {
     let log: DaemonLog
     let logsArgs: Bool
 
-    private enum Part: Sendable {
-        case finished, signals, progress
+    private let running = RunningJobs()
+
+    init(settings: WorkerSettings, store: any JobStore, log: DaemonLog, logsArgs: Bool) {
+        self.settings = settings
+        self.store = store
+        self.log = log
+        self.logsArgs = logsArgs
     }
 
-    func untilStopped() async throws -> WorkerTally {
+    private enum Part: Sendable {
+        case finished, progress
+    }
+
+    /// - Parameter signals: to stop. They are heeded until the process ends, also while the database is being closed.
+    func untilStopped(by signals: AsyncStream<Int32>?) async throws -> WorkerTally {
         let progress = DrainProgress()
         let shows = log.showsProgress
         let worker = WorkerService(
             store: store, handlers: settings.kinds.map(handler), configuration: settings.configuration, logger: log.logger
-        ) { event in
+        ) { [running] event in
+            running.observe(event)
             if shows { progress.observe(event) } else { log.tellSuccess(event) }
         }
-        // Trapped before the first job starts, so that no signal falls between.
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        if let signals { Task.detached { await stop(worker, on: signals) } }
         try await withThrowingTaskGroup(of: Part.self) { group in
             group.addTask {
                 try await worker.run()
                 return .finished
-            }
-            group.addTask {
-                await stop(worker, on: signals)
-                return .signals
             }
             if shows {
                 group.addTask {
@@ -63,20 +69,41 @@ struct WorkerRun {
     }
 
     /// The first signal asks, the second one does not wait for the answer.
-    private func stop(_ worker: WorkerService, on signals: UnixSignalsSequence) async {
+    private func stop(_ worker: WorkerService, on signals: AsyncStream<Int32>) async {
         var asked = false
         for await signal in signals {
+            let name: Logger.MetadataValue = signal == SIGINT ? "SIGINT" : "SIGTERM"
             guard asked else {
                 asked = true
-                log.logger.notice("signal; another one ends at once", metadata: ["signal": "\(signal)"])
+                log.logger.notice("signal; another one ends at once", metadata: ["signal": name])
                 worker.stop(.graceful)
                 continue
             }
             worker.stop(.now)
             log.sink.show(status: "")
-            log.sink.flush(withinMilliseconds: 200)
+            log.logger.warning(
+                "ending at once; running jobs go back when the lease ends or another worker looks",
+                metadata: ["signal": name, "running": "\(running.count)"])
             RunningCommands.killAll()
-            _exit(128 + (signal == .sigint ? SIGINT : SIGTERM))
+            log.sink.flush(withinMilliseconds: 200)
+            StopSignals.endNow(signal)
+        }
+    }
+}
+
+/// How many handlers are at work.
+private final class RunningJobs: Sendable {
+    private let ids = Mutex<Set<JobID>>([])
+
+    var count: Int { ids.withLock { $0.count } }
+
+    func observe(_ event: WorkerEvent) {
+        switch event {
+        case .jobStarted(_, let id, _): ids.withLock { _ = $0.insert(id) }
+        case .jobEnded(_, let id, _, _, _), .abandoned(_, let id, _): ids.withLock { _ = $0.remove(id) }
+        case .started, .registered, .claimed, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered, .promoted,
+            .removed, .storeUnavailable, .storeAvailable, .drained, .stopping, .stopped:
+            break
         }
     }
 }

@@ -3,7 +3,12 @@ import MartletStore
 
 struct WorkersCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "workers", abstract: "Worker processes, what they serve and when they were last heard of.")
+        commandName: "workers", abstract: "Worker processes, what they serve and when they were last heard of.",
+        discussion: """
+            EXAMPLES:
+              martlet workers
+              martlet workers --json | jq -r 'select(.alive | not) | .name'
+            """)
 
     @OptionGroup var format: FormatOptions
     @OptionGroup var database: DatabaseOptions

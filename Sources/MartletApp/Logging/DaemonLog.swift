@@ -23,14 +23,12 @@ struct DaemonLog: Sendable {
         showsProgress = options.drain && format == .text && console.errors.terminal != nil
     }
 
-    /// What will go wrong with every job of a kind, said once before the first one does.
+    /// What may be meant, but rarely is.
     func warn(about kinds: [KindSettings], environment: [String: String]) {
         for kind in kinds {
-            let program = kind.command.argv[0]
-            if let directory = kind.command.workingDirectory, !Executable.isDirectory(directory) {
-                logger.warning("directory not found", metadata: ["kind": "\(kind.kind)", "directory": "\(directory)"])
-            } else if !Executable.exists(program, in: kind.command.workingDirectory, path: environment["PATH"]) {
-                logger.warning("command not found", metadata: ["kind": "\(kind.kind)", "command": "\(program)"])
+            for name in kind.command.passedEnvironment where environment[name] == nil {
+                logger.warning(
+                    "environment variable is not set", metadata: ["kind": "\(kind.kind)", "variable": "\(name)"])
             }
         }
     }

@@ -1,5 +1,7 @@
 /// Numbers with their nouns: `1 job`, `12 000 jobs`.
 enum Counted {
+    static func lines(_ count: Int) -> String { "\(grouped(count)) \(count == 1 ? "line" : "lines")" }
+
     static func jobs(_ count: Int) -> String { "\(grouped(count)) \(count == 1 ? "job" : "jobs")" }
 
     /// Digits in groups of three.

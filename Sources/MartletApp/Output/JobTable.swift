@@ -43,7 +43,7 @@ struct JobTable {
         case .scheduled, .available, .running, .completed, .cancelled:
             break
         }
-        // Enough for the widest terminal; args may be a megabyte.
+        // Enough for the widest terminal; args may be large.
         return .init(String(decoding: job.args.utf8.prefix(600), as: UTF8.self), .dim)
     }
 }

@@ -13,7 +13,7 @@ package struct OutputClosed: Error, Equatable {
 
 /// Where bytes go, and what may be done with them there.
 package struct Outlet: Sendable {
-    /// nil: a pipe or a file. Nothing is cut or coloured for it.
+    /// nil: a pipe or a file. Nothing is coloured for it, and only very long texts are cut.
     package let terminal: Terminal?
     private let sink: @Sendable ([UInt8]) throws(OutputClosed) -> Void
 

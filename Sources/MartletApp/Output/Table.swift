@@ -19,6 +19,8 @@ struct Table {
     private static let gap = "  "
     /// Longer texts are cut on a terminal even where they would fit, so that one long name does not push the rest aside.
     private static let leastLastColumn = 12
+    /// In a pipe no line is too long, but nobody wants a megabyte in a cell either; --json has everything.
+    static let widestPipedCell = 200
 
     init(_ columns: (heading: String, alignment: Alignment)...) { self.columns = columns }
 
@@ -39,7 +41,7 @@ struct Table {
         var widths = columns.indices.map { column in
             rows.reduce(TextWidth.of(columns[column].heading)) { max($0, TextWidth.of($1[column].text)) }
         }
-        guard let limit, let last = widths.indices.last else { return widths }
+        guard let limit, let last = widths.indices.last else { return widths.map { min($0, Self.widestPipedCell) } }
         let taken = widths.dropLast().reduce(0, +) + Self.gap.count * last
         widths[last] = min(widths[last], max(limit - taken, Self.leastLastColumn))
         shrink(&widths, to: limit)

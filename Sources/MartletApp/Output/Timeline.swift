@@ -37,13 +37,22 @@ enum Timeline {
             events.append(Event(at: startedAt, name: .started, attempt: job.attempt, worker: job.worker))
         }
         if let end = ending(of: detail) { events.append(end) }
-        if let runAt = job.runAt {
+        if let runAt = dueTime(of: detail) {
             // Only this one is put in by its time. The others keep their order: starts are measured by workers and ends by
             // the database, and two clocks may disagree by more than a short run takes.
             let later = events.dropFirst().firstIndex { $0.at >= runAt } ?? events.endIndex
             events.insert(Event(at: runAt, name: .due), at: later)
         }
         return events
+    }
+
+    /// When it is due, or was for its first attempt. The times at which later attempts were due are not kept.
+    private static func dueTime(of detail: JobDetail) -> Timestamp? {
+        switch detail.summary.state {
+        case .scheduled, .retryable: detail.summary.runAt
+        case .available, .running, .completed, .failed, .cancelled:
+            detail.errors.isEmpty && detail.summary.attempt <= 1 ? detail.summary.runAt : nil
+        }
     }
 
     private static func ending(of detail: JobDetail) -> Event? {

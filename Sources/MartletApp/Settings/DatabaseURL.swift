@@ -1,3 +1,4 @@
+import Glibc
 import MartletCore
 
 /// Which database, as a person names it: `sqlite:martlet.db`, or only the path of a file that ends in `.db`.
@@ -40,6 +41,19 @@ package enum DatabaseURL: Sendable, Equatable {
     package var text: String {
         switch self {
         case .sqlite(let path): "sqlite:\(path)"
+        }
+    }
+
+    /// The same from any directory, so that a message says which file was meant.
+    package var located: DatabaseURL {
+        switch self {
+        case .sqlite(let path):
+            guard !path.hasPrefix("/") else { return self }
+            guard let here = getcwd(nil, 0) else { return self }
+            defer { free(here) }
+            let directory = String(cString: here)
+            let name = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
+            return .sqlite(path: (directory == "/" ? "" : directory) + "/" + name)
         }
     }
 

@@ -12,10 +12,16 @@ struct KindSettings: Sendable {
 
     private static let keys = ["command", "timeout", "concurrency", "retry", "environment", "directory"]
 
+    private static let hints: [String: String] = {
+        let retry = "how often a job is tried is said by retry: { max: 5 }"
+        let names = ["max_attempts", "maxAttempts", "max_retries", "attempts", "retries", "max", "base", "cap", "delays"]
+        return Dictionary(uniqueKeysWithValues: names.map { ($0, retry) })
+    }()
+
     init(kind: String, _ value: YAMLValue) throws(InvalidInput) {
         try value.checked { () throws(InvalidInput) in try Name.validate(kind, field: kind) }
         let mapping = try value.mapping()
-        try mapping.checkKeys(Self.keys)
+        try mapping.checkKeys(Self.keys, hints: Self.hints)
         guard let command = mapping["command"] else { throw value.invalid("says no command") }
         self.kind = kind
         self.command = try Self.command(command, mapping)

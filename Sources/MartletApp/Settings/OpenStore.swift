@@ -12,20 +12,27 @@ enum OpenStore {
         case creating
     }
 
-    static func open(_ url: DatabaseURL, _ access: Access) async throws(Failure) -> any JobStore {
-        switch url {
+    /// - Parameter created: told the path of a database that was not there before.
+    static func open(
+        _ url: DatabaseURL, _ access: Access, created: ((String) throws -> Void)? = nil
+    ) async throws -> any JobStore {
+        switch url.located {
         case .sqlite(let path):
             if access == .existing { try requireFile(path) }
+            let isNew = isMissing(path)
+            let store: SQLiteStore
             do {
-                return try await SQLiteStore.open(SQLiteOptions(path: path, create: access == .creating))
+                store = try await SQLiteStore.open(SQLiteOptions(path: path, create: access == .creating))
             } catch {
                 throw Failure(error)
             }
+            if isNew { try created?(path) }
+            return store
         }
     }
 
     static func migrationStatus(_ url: DatabaseURL) async throws(Failure) -> MigrationStatus {
-        switch url {
+        switch url.located {
         case .sqlite(let path):
             try requireFile(path)
             do {
@@ -37,7 +44,7 @@ enum OpenStore {
     }
 
     static func migrate(_ url: DatabaseURL) async throws(Failure) -> MigrationStatus {
-        switch url {
+        switch url.located {
         case .sqlite(let path):
             do {
                 return try await SQLiteStore.migrate(path: path)
@@ -48,9 +55,13 @@ enum OpenStore {
     }
 
     private static func requireFile(_ path: String) throws(Failure) {
-        guard access(path, F_OK) != 0, errno == ENOENT || errno == ENOTDIR else { return }
+        guard isMissing(path) else { return }
         throw Failure(
             .database,
             "no database at \(path); `martlet enqueue` creates it, --database or \(DatabaseURL.variable) names another")
+    }
+
+    private static func isMissing(_ path: String) -> Bool {
+        access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)
     }
 }

@@ -4,7 +4,10 @@ import MartletCore
 enum RetrySettings {
     static func policy(_ value: YAMLValue) throws(InvalidInput) -> RetryPolicy {
         let mapping = try value.mapping()
-        try mapping.checkKeys(["max", "base", "cap", "jitter", "delays"])
+        let max = "the number of attempts is max, as in retry: { max: 5 }"
+        try mapping.checkKeys(
+            ["max", "base", "cap", "jitter", "delays"],
+            hints: ["max_attempts": max, "attempts": max, "retries": max, "max_retries": max])
         let jitter = try mapping["jitter"].map { value throws(InvalidInput) in try value.number(in: 0...1) }
         if let delays = mapping["delays"] { return try listed(delays, mapping, jitter: jitter) }
 

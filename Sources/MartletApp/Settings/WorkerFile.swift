@@ -23,6 +23,37 @@ struct WorkerFile: Sendable {
             retry: { max: 5 }
         """
 
+    /// Every key there is, for the help.
+    static let reference = """
+        database: sqlite:martlet.db  # the option and the variable come first
+        name: host:pid               # what listings call this worker
+        queues: [default, images]    # default: all
+        concurrency: 10              # jobs at a time, all kinds together
+        lease: 30s                   # silent for longer: others take its jobs
+        poll: 1s                     # how often to look when nothing hints
+        grace: 30s                   # for running jobs after SIGTERM
+        retention:                   # how long ended jobs are kept
+          completed: 24h
+          failed: 30d                # cancelled ones, too
+        kinds:
+          resize:
+            # no shell: the program and its arguments
+            command: [convert, "-", -resize, 200x, "png:-"]
+            timeout: 10m             # then SIGTERM, and SIGKILL 5s later
+            concurrency: 4           # default: only the worker's own limit
+            # max counts attempts, the first one included
+            retry: { max: 25, base: 2s, cap: 24h, jitter: 0.2 }
+            # passed on; always are PATH, HOME, LANG, LC_ALL, TZ, TMPDIR
+            environment: [API_TOKEN]
+            directory: /srv/images   # default: the worker's own
+          report:
+            command: [./report]
+            # one attempt more than delays
+            retry: { delays: [1s, 10s, 5m] }
+            # or values to set
+            environment: { MODE: nightly }
+        """
+
     private static let keys = ["database", "name", "queues", "concurrency", "lease", "poll", "grace", "retention", "kinds"]
 
     init(parsing bytes: [UInt8], file: String) throws(InvalidInput) {

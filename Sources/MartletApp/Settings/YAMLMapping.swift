@@ -29,10 +29,11 @@ struct YAMLMapping {
 
     subscript(_ key: String) -> YAMLValue? { entries.first { $0.key == key }?.value }
 
-    func checkKeys(_ known: [String]) throws(InvalidInput) {
+    /// - Parameter hints: what to write instead of keys that other programs have.
+    func checkKeys(_ known: [String], hints: [String: String] = [:]) throws(InvalidInput) {
         for (key, entry) in entries where !known.contains(key) {
             let hint =
-                Suggestion.nearest(to: key, in: known).map { "did you mean \($0)?" }
+                hints[key] ?? Suggestion.nearest(to: key, in: known).map { "did you mean \($0)?" }
                 ?? "there is \(known.joined(separator: ", "))"
             throw place(of: key, or: entry).invalid("unknown key; \(hint)")
         }

@@ -11,13 +11,14 @@ import Testing
 
     init() throws { session = try Session() }
 
-    @Test func `prints the id, and nothing else`() async throws {
+    @Test func `prints the id, and says where a new database is`() async throws {
         let first = try await session.run("enqueue", "resize", #"{"file":"a.png"}"#)
         let second = try await session.run("enqueue", "resize")
         #expect(first.status == 0)
         #expect(first.output == "1\n")
         #expect(second.output == "2\n")
-        #expect(first.errors == "")
+        #expect(first.errors == "created \(session.database)\n")
+        #expect(second.errors == "")
     }
 
     @Test func `what the options say is what the job has`() async throws {

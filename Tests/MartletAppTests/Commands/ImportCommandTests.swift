@@ -14,7 +14,7 @@ import Testing
         let result = try await session.run("enqueue", "k", "--from", file, "--queue", "bulk", "--json")
         #expect(result.status == 0)
         #expect(result.output == #"{"enqueued":3,"first_id":1,"last_id":3}"# + "\n")
-        #expect(result.errors == "")
+        #expect(result.errors == "created \(session.database)\n")
         let again = try await session.run("enqueue", "k", "--from", "-", input: "1\n")
         #expect(again.output == "enqueued 1 job, id 4\n")
         #expect(try await session.run("jobs", "--queue", "bulk", "--json").lines.count == 3)
@@ -80,7 +80,7 @@ import Testing
     @Test func `progress is shown on a terminal only, and leaves no trace`() async throws {
         let lines = String(repeating: "{}\n", count: 6_000)
         let piped = try await session.run("enqueue", "k", "--from", "-", input: lines)
-        #expect(piped.errors == "")
+        #expect(piped.errors == "created \(session.database)\n")
         let shown = try await session.run(["enqueue", "k", "--from", "-"], width: 80, input: lines)
         #expect(shown.errors.contains("enqueued"))
         #expect(shown.errors.contains("%"))

@@ -70,6 +70,49 @@ import Testing
         }
     }
 
+    @Test func `a page shows the end of a trace, each error once and nothing twice`() async throws {
+        let detail = (1...30).map { "line \($0)" }.joined(separator: "\n") + "\n\nthe end\n"
+        let error = JobError(type: "exit", message: "exited with status 3: the end", detail: detail)
+        try await session.enqueue(try NewJob(kind: "k"), try NewJob(kind: "k", start: .after(.seconds(3_600))))
+        try await session.work("k") { _ in .retryable(error, after: .zero) }
+        try await session.work("k") { _ in
+            .failed(JobError(type: "exit", message: "exited with status 3: alone", detail: "alone\n"), .exhausted)
+        }
+        let page = try await session.run("jobs", "show", "1").output
+        #expect(page.contains("    exit: exited with status 3\n    … 12 lines above; --json shows all\n    line 13\n"))
+        #expect(page.contains("    line 30\n\n    the end\n\n"))
+        #expect(page.contains("    exit: exited with status 3: alone\n\n"))
+        #expect(page.components(separatedBy: "the end").count == 2)
+        #expect(page.components(separatedBy: "alone").count == 2)
+        #expect(!page.contains(" \n"))
+        #expect(page.contains("attempt failed  attempt 1 on tester:1\n"))
+        #expect(page.contains("failed          no attempts left\n"))
+        // When the second attempt was due is not kept, so no due of it is made up.
+        #expect(!page.contains("due"))
+        #expect(try await session.run("jobs", "show", "2").output.contains("  due\n"))
+        #expect(try await session.run("jobs", "show", "1", "--json").output.contains("line 1\\n"))
+    }
+
+    @Test func `long args are cut for a person, and whole in JSON`() async throws {
+        let text = String(repeating: "x", count: 500_000)
+        try await session.enqueue(try NewJob(kind: "k", args: try JSONText(validating: "\"\(text)\"")))
+        let listed = try await session.run("jobs", "list").output
+        #expect(listed.split(separator: "\n").allSatisfy { $0.count < 300 })
+        let shown = try await session.run("jobs", "show", "1").output
+        #expect(shown.contains(" … 500 002 bytes; --json shows all\n") && shown.count < 4_000)
+        #expect(try await session.run("jobs", "list", "--json").output.contains(text))
+        #expect(try await session.run("jobs", "show", "1", "--json").output.contains(text))
+    }
+
+    @Test func `a listing that stops at its limit says how to go on`() async throws {
+        try await session.enqueue(try NewJob(kind: "k"), try NewJob(kind: "k"), try NewJob(kind: "k"))
+        for format in [[], ["--json"]] {
+            let first = try await session.run(["jobs", "list", "--limit", "2"] + format)
+            #expect(first.errors == "more: --after 2\n")
+            #expect(try await session.run(["jobs", "list", "--limit", "2", "--after", "2"] + format).errors == "")
+        }
+    }
+
     @Test func `pages follow each other without gap or repetition`() async throws {
         try await session.withStore { store in
             _ = try await store.enqueue(try (0..<25).map { _ throws(InvalidInput) in try NewJob(kind: "k") })

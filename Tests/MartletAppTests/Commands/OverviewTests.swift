@@ -72,6 +72,64 @@ import Testing
         }
     }
 
+    @Test func `doctor says what failed of late, and strictly counts warnings`() async throws {
+        try await session.enqueue(try NewJob(kind: "a"), try NewJob(kind: "a"))
+        #expect(try await session.run("doctor").output.contains("ok       failures: no job failed in the last hour"))
+        try await session.work("a") { _ in .failed(JobError(type: "exit", message: "status 1"), .exhausted) }
+        let doctor = try await session.run("doctor")
+        #expect(doctor.status == 0)
+        #expect(doctor.output.contains("note     failures: 2 jobs failed in the last hour; see martlet failed"))
+        #expect(try await session.run("doctor", "--strict").status == 0)
+        try await session.enqueue(try NewJob(kind: "nobodys"))
+        #expect(try await session.run("doctor").status == 0)
+        #expect(try await session.run("doctor", "--strict").status == 1)
+    }
+
+    @Test func `failures can be narrowed down`() async throws {
+        try await session.enqueue(try NewJob(kind: "a"), try NewJob(kind: "b"))
+        for kind in ["a", "b"] {
+            try await session.work(kind) { _ in .failed(JobError(type: "exit", message: "status 1"), .exhausted) }
+        }
+        func kinds(_ arguments: String...) async throws -> [String] {
+            try await session.run(["failed", "--json"] + arguments).objects().compactMap { $0["kind"] as? String }
+        }
+        #expect(try await kinds() == ["b", "a"])
+        #expect(try await kinds("--kind", "a") == ["a"])
+        #expect(try await kinds("--limit", "1") == ["b"])
+        #expect(try await kinds("--since", "1h", "--limit", "1") == ["b"])
+        #expect(try await kinds("--since", "2999-01-01T00:00:00Z") == [])
+        #expect(try await session.run("failed", "--kind", "a b").status == 2)
+    }
+
+    @Test(arguments: [
+        ["enqueue"], ["worker"], ["jobs"], ["jobs", "list"], ["jobs", "show"], ["jobs", "retry"], ["jobs", "cancel"],
+        ["jobs", "discard"], ["failed"], ["queues"], ["queues", "list"], ["workers"], ["stats"], ["doctor"], ["migrate"],
+        ["migrate", "up"], ["migrate", "status"], [],
+    ])
+    func `every help shows examples, fits 80 columns and breaks lines only where they are full`(
+        command: [String]
+    ) async throws {
+        let help = try await session.run(command + ["--help"])
+        #expect(help.status == 0)
+        #expect(help.output.contains("EXAMPLES:"))
+        #expect(help.output.contains("  martlet \(command.joined(separator: " "))"))
+        let lines = help.output.split(separator: "\n", omittingEmptySubsequences: false)
+        for (line, next) in zip(lines, lines.dropFirst()) {
+            #expect(line.count <= 80, "\(line)")
+            // A line of prose that another one goes on could not have taken its first word.
+            guard line.first?.isLetter == true, let word = next.split(separator: " ").first,
+                next.first?.isWhitespace == false,
+                let last = line.last, last.isLetter || last == ","
+            else { continue }
+            #expect(line.count + 1 + word.count >= 80, "\(line)\n\(next)")
+        }
+    }
+
+    @Test func `help may stand behind a group of commands as well`() async throws {
+        #expect(try await session.run("jobs", "help").output == session.run("help", "jobs").output)
+        #expect(try await session.run("jobs", "help", "retry").output == session.run("jobs", "retry", "--help").output)
+    }
+
     @Test func `help goes to standard output and names the exit statuses`() async throws {
         for arguments in [["--help"], ["help"], []] {
             let result = try await session.run(arguments)

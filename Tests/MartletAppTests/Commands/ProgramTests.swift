@@ -104,11 +104,22 @@ import Testing
         }
     }
 
-    /// In a mount of its own that goes with the process.
-    @Test(.enabled(if: FullDisk.canBeMade))
-    func `a full disk refuses the enqueue, and what was acknowledged before is there`() async throws {
+    @Test func `a relative database is named from the root`() async throws {
+        let program = try Program()
+        #expect(try await program.run("enqueue", "k", "--database", "./a.db").errors.hasSuffix("/a.db\n"))
+        for arguments in [["doctor"], ["jobs"], ["migrate", "status"]] {
+            let result = try await program.run(arguments + ["--database", "./a.db"])
+            if arguments != ["jobs"] { #expect(result.output.contains("\(program.directory.path)/a.db")) }
+            #expect(
+                try await program.run(arguments + ["--database", "b.db"]).errors
+                    .contains("no database at \(program.directory.path)/b.db"))
+        }
+    }
+
+    @Test func `a full disk refuses the enqueue, and what was acknowledged before is there`() async throws {
+        let disk = FullDisk.here
         let script = #"""
-            mount -t tmpfs -o size=2m none "$PWD" && cd "$PWD" || exit 99
+            \#(disk.prepare) || exit 99
             big="$(head -c 90000 /dev/zero | tr '\0' x)"
             count=0
             echo "\"$big\"" >args
@@ -122,7 +133,7 @@ import Testing
             echo "$errors" >&2
             "$0" jobs list --json --limit 1000 | wc -l
             """#
-        let program = try Program(wrapper: ["unshare", "-rm", "bash", "-c", script])
+        let program = try Program(wrapper: disk.wrapper + ["bash", "-c", script])
         let result = try await program.run([])
         let lines = result.output.split(separator: "\n")
         try #require(lines.count == 2, "\(result.output)\(result.errors)")
@@ -131,15 +142,39 @@ import Testing
         let acknowledged = try #require(Int(said[1]))
         #expect(acknowledged > 0)
         #expect(lines[1].trimmingCharacters(in: .whitespaces) == "\(acknowledged)")
-        #expect(result.errors.lowercased().contains("space") || result.errors.contains("full"), "\(result.errors)")
+        let words = ["space", "full"] + (disk == .fileLimit ? ["too large", "i/o"] : [])
+        #expect(words.contains { result.errors.lowercased().contains($0) }, "\(result.errors)")
     }
 }
 
+/// The smallest disk that may be made here.
 enum FullDisk {
-    static let canBeMade: Bool = {
+    /// A file system of its own, in a mount that goes with the process; root needs no user namespace for that.
+    case mountAsUser, mountAsRoot
+    /// Where neither is allowed: no file may grow further.
+    case fileLimit
+
+    static let here: FullDisk = [.mountAsUser, .mountAsRoot].first { $0.isAllowed } ?? .fileLimit
+
+    var wrapper: [String] {
+        switch self {
+        case .mountAsUser: ["unshare", "-rm"]
+        case .mountAsRoot: ["unshare", "-m"]
+        case .fileLimit: []
+        }
+    }
+
+    var prepare: String {
+        switch self {
+        case .mountAsUser, .mountAsRoot: #"mount -t tmpfs -o size=2m none "$PWD" && cd "$PWD""#
+        case .fileLimit: "ulimit -f 2048"
+        }
+    }
+
+    private var isAllowed: Bool {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"]
+        process.arguments = wrapper + ["mount", "-t", "tmpfs", "none", "/mnt"]
         process.standardError = FileHandle.nullDevice
         do {
             try process.run()
@@ -148,5 +183,5 @@ enum FullDisk {
         }
         process.waitUntilExit()
         return process.terminationStatus == 0
-    }()
+    }
 }

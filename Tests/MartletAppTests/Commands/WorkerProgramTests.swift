@@ -72,12 +72,35 @@ import Testing
         #expect(!worker.errors.contains("\u{1B}"))
     }
 
-    @Test func `a command that cannot be found is a warning at the start`() async throws {
-        try configure("kinds:\n  a: { command: [no-such-program] }\n  b: { command: [cat], directory: /no/such/place }\n")
-        let worker = try await program.run("worker", "--drain", "--log-format", "text")
+    @Test(arguments: [
+        (
+            "{ command: [no-such-program] }",
+            "martlet.yaml: kinds.a.command: no directory of PATH has the program no-such-program"
+        ),
+        ("{ command: [./run] }", "kinds.a.command: there is no executable file ./run"),
+        ("{ command: [cat], directory: /no/such/place }", "kinds.a.directory: there is no directory /no/such/place"),
+        ("{ command: [cat], environment: { PATH: /nowhere } }", "no directory of PATH has the program cat"),
+    ])
+    func `a kind that cannot be run stops the worker before its jobs burn their attempts`(
+        kind: String, message: String
+    ) async throws {
+        try configure("kinds:\n  good: { command: [cat] }\n  a: \(kind)\n")
+        _ = try await program.run("enqueue", "a")
+        let worker = try await program.run("worker", "--drain")
+        #expect(worker.status == 2)
+        #expect(worker.errors.contains(message), "\(worker.errors)")
+        #expect(try await state(of: 1)["attempt"] as? Int == 0)
+    }
+
+    @Test func `a variable that is to be passed on and not set is a warning`() async throws {
+        try configure("kinds:\n  a: { command: [./run], directory: ., environment: [NOT_SET, SET] }\n")
+        let script = try program.directory.write("run", "#!/bin/sh\nexit 0\n")
+        #expect(chmod(script, 0o755) == 0)
+        let worker = try await program.run(
+            ["worker", "--drain", "--log-format", "text"], environment: ["SET": "1"])
         #expect(worker.status == 0)
-        #expect(worker.errors.contains("command not found kind=a command=no-such-program"))
-        #expect(worker.errors.contains("directory not found kind=b directory=/no/such/place"))
+        #expect(worker.errors.contains("environment variable is not set kind=a variable=NOT_SET"))
+        #expect(!worker.errors.contains("variable=SET"))
     }
 
     @Test(arguments: [
@@ -141,6 +164,8 @@ import Testing
         kill(worker.process.processIdentifier, signal)
         let result = try await worker.result()
         #expect(result.status == status)
+        #expect(result.errors.contains("ending at once; running jobs go back when the lease ends or another worker looks"))
+        #expect(result.errors.contains(#""running":1"#))
         try configure("kinds:\n  slow: { command: ['true'] }\n")
         // A drain does not wait for what others hold, and for a moment the dead worker still does.
         var last: String?

@@ -25,6 +25,13 @@ import Testing
                 """)
     }
 
+    @Test func `in a pipe long texts are cut, short ones never`() {
+        var table = Table(("A", .left), ("B", .left))
+        table.add([.init(String(repeating: "x", count: 1_000)), .init(String(repeating: "y", count: 200))])
+        let line = table.rendered(on: stream(width: nil)).split(separator: "\n")[1]
+        #expect(line == String(repeating: "x", count: 199) + "…  " + String(repeating: "y", count: 200))
+    }
+
     @Test(arguments: [20, 30, 40, 80, 200])
     func `no line is wider than the terminal`(width: Int) {
         for line in table.rendered(on: stream(width: width)).split(separator: "\n") {

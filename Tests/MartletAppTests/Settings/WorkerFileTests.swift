@@ -10,6 +10,25 @@ import Testing
         try WorkerFile(parsing: Array(text.utf8), file: "martlet.yaml")
     }
 
+    @Test func `the help shows a file that can be read, and names every key`() throws {
+        let file = try WorkerFile(parsing: Array(WorkerFile.reference.utf8), file: "help")
+        #expect(file.kinds.map(\.kind) == ["resize", "report"])
+        #expect(file.kinds[0].retry == RetryPolicy() && file.kinds[0].timeout == Limits.defaultTimeout)
+        let standard = WorkerConfiguration()
+        #expect(file.concurrency == standard.concurrency && file.lease == standard.lease)
+        #expect(file.poll == standard.poll && file.grace == standard.grace && file.retention == standard.retention)
+        #expect(file.name != nil && file.queues != nil && file.database == .default)
+        #expect(file.kinds[0].concurrency != nil && file.kinds[0].command.workingDirectory != nil)
+    }
+
+    @Test(arguments: ["max_attempts: 3", "retries: 3", "max: 3", "retry: { max_attempts: 3 }", "retry: { retries: 3 }"])
+    func `how often a job is tried has one name`(entry: String) {
+        let error = #expect(throws: InvalidInput.self) {
+            try WorkerFile(parsing: Array("kinds:\n  a:\n    command: [cat]\n    \(entry)\n".utf8), file: "f")
+        }
+        #expect(error?.reason.contains("retry: { max: 5 }") == true, "\(error?.reason ?? "")")
+    }
+
     @Test func `everything that can be said is understood`() throws {
         let file = try parse(
             """
