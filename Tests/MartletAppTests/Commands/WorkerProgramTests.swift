@@ -175,6 +175,25 @@ import Testing
         }
         #expect(last == "completed")
     }
+
+    /// Somebody else has the turn to write and keeps it, so closing waits; by then the worker itself has stopped.
+    @Test func `a second signal is heeded while the database closes`() async throws {
+        try configure("kinds: { a: { command: [cat] } }\n")
+        #expect(try await program.run("migrate", "up").status == 0)
+        let worker = try RunningProgram(program, ["worker"])
+        try await worker.wait(forError: "worker started")
+        let turns = open(program.directory.path + "/martlet.db-lock", O_RDWR | O_CLOEXEC)
+        try #require(turns >= 0)
+        defer { close(turns) }
+        var both = flock(l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 2, l_pid: 0)
+        try #require(fcntl(turns, F_SETLKW, &both) == 0)
+        kill(worker.process.processIdentifier, SIGTERM)
+        try await worker.wait(forError: "worker stopped")
+        kill(worker.process.processIdentifier, SIGTERM)
+        let result = try await worker.result()
+        #expect(result.status == 143)
+        #expect(result.errors.contains("ending at once"))
+    }
 }
 
 /// A program that is under way.
