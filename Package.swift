@@ -77,7 +77,7 @@ let package = Package(
         .testTarget(
             name: "MartletSQLiteTests",
             dependencies: [
-                "MartletCore", "MartletSQLite", "MartletStore", "MartletTestSupport",
+                "CMartletLinux", "MartletCore", "MartletSQLite", "MartletStore", "MartletTestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings),

@@ -52,9 +52,14 @@ import Testing
         #expect(doctor.output.contains("warning  service: \(said)"))
         #expect(try await session.counts()[.available] == 1)
 
-        try await session.withStore { _ = try await $0.register(.example(kinds: ["unheard-of"])) }
-        #expect(try await session.run("queues").errors == "")
-        #expect(try await session.run("doctor").output.contains("ok       service: every kind that jobs wait for is served"))
+        try await session.withStore { store in
+            _ = try await store.register(.example(kinds: ["unheard-of"]))
+            #expect(try await session.run("queues").errors == "")
+            #expect(
+                try await session.run("doctor").output.contains("ok       service: every kind that jobs wait for is served"))
+        }
+        // Its process is gone, and so is it.
+        #expect(try await session.run("queues").errors.contains(said))
     }
 
     @Test func `an empty database is no mistake`() async throws {
