@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all their own set-up on a fresh Debian machine with a Swift toolchain.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test check faults bench deps format
+.PHONY: demo test check faults bench deps test-deps format
 
 release := .build/release/martlet
 strict := MARTLET_WARNINGS_AS_ERRORS=1
@@ -11,7 +11,7 @@ demo: deps
 	Examples/demo/run $(release)
 
 # What matters most comes first: what cannot work fails early.
-test: deps check
+test: deps test-deps check
 	$(strict) swift build --build-tests
 	$(strict) swift test --skip-build
 	Tests/example
@@ -23,7 +23,7 @@ check:
 	Tests/imports
 
 # The fault suite in full doses; `make test` runs it in small ones.
-faults: deps
+faults: deps test-deps
 	MARTLET_FAULT_DOSE=full swift test --filter MartletFaultTests
 
 bench: deps
@@ -34,7 +34,10 @@ format:
 	swift format --in-place --parallel --recursive Sources Tests Benchmarks Examples migrations Package.swift
 
 # The headers of SQLite and libpq, where they are missing.
-deps:
-	@for package in libsqlite3-dev libpq-dev; do \
+deps: packages := libsqlite3-dev libpq-dev
+# A PostgreSQL server, which the tests start themselves.
+test-deps: packages := postgresql
+deps test-deps:
+	@for package in $(packages); do \
 	  dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' \
 	    || { apt-get update -qq && apt-get install -y -qq $$package; }; done

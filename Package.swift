@@ -14,6 +14,7 @@ let settings: [SwiftSetting] =
     ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -67,12 +68,16 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Martlet",
-            dependencies: ["MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle],
+            dependencies: [
+                "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle,
+            ],
             swiftSettings: settings),
         .target(
             name: "MartletApp",
             dependencies: [
-                "Martlet", "MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", "Yams", log, lifecycle,
+                "Martlet", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", "Yams", log,
+                lifecycle,
+                signals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -85,7 +90,7 @@ let package = Package(
         .testTarget(
             name: "MartletSQLiteTests",
             dependencies: [
-                "MartletCore", "MartletSQLite", "MartletStore", "MartletTestSupport",
+                "CMartletLinux", "MartletCore", "MartletSQLite", "MartletStore", "MartletTestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
@@ -97,9 +102,20 @@ let package = Package(
             dependencies: ["MartletCore", "MartletPQ", "MartletPostgres", "MartletStore", "MartletTestSupport"],
             swiftSettings: settings),
         .testTarget(name: "MartletPQTests", dependencies: ["MartletPQ", "MartletTestSupport"], swiftSettings: settings),
-        .testTarget(name: "MartletCoreTests", dependencies: ["MartletCore"], swiftSettings: settings),
         .testTarget(
-            name: "MartletWorkerTests", dependencies: ["MartletCore", "MartletStore", "MartletWorker", log, lifecycle],
+            name: "MartletCoreTests", dependencies: ["MartletCore", "MartletTestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "MartletWorkerTests",
+            dependencies: ["MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle],
             swiftSettings: settings),
+        .testTarget(
+            name: "MartletAppTests",
+            dependencies: [
+                "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", "martlet", log,
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletFaultTests", dependencies: ["MartletTestSupport", "martlet"], swiftSettings: settings),
     ]
 )

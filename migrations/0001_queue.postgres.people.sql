@@ -209,9 +209,10 @@ end $$;
 
 -- Repairs --------------------------------------------------------------------------------------------------------------
 
--- retry, cancel or discard for jobs named one by one. With p_dry, only says what it would do.
+-- retry, cancel or discard for jobs named one by one. With p_dry, only says what it would do. With p_only, jobs in another
+-- state by now are passed over in silence.
 create function repair(
-  p_repair text, p_ids bigint[], p_dry boolean, out changed int, out requested int, out refused bigint[],
+  p_repair text, p_ids bigint[], p_dry boolean, p_only text[] default null, out changed int, out requested int, out refused bigint[],
   out refused_states text[], out missing bigint[]
 ) language plpgsql security definer set search_path from current as $$
 declare
@@ -234,13 +235,14 @@ begin
   foreach v_id in array p_ids loop
     select * into r from find(v_id);
     if not found then
-      missing := missing || v_id;
+      if p_only is null then missing := missing || v_id; end if;
       continue;
     end if;
     if r.state = 'running' and p_repair = 'cancel' and not p_dry then
       perform 1 from lease where id = r.lease for no key update;
       select * into r from find(v_id);
     end if;
+    continue when not r.state = any(p_only);
     if not r.state = any(v_states) then
       refused := refused || v_id;
       refused_states := refused_states || r.state;
@@ -281,7 +283,7 @@ begin
   if requested > 0 and not p_dry then perform pg_notify(current_schema(), ''); end if;
 end $$;
 
--- Jobs that a repair is meant for, a bounded piece at a time. Repaired ones drop out, so asking again gives the next piece.
+-- Jobs that a repair is meant for, as they are now.
 create function select_ids(
   p_states text[], p_kind text, p_queue text, p_since timestamptz, p_fingerprint text, p_limit int
 ) returns setof bigint language sql stable set search_path from current as $$

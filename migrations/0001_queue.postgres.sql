@@ -77,6 +77,7 @@ create table lease (
   count int not null,
   open int not null,                      -- jobs not settled yet
   completed int not null default 0,
+  bytes int not null default 0,           -- of the args it brought
   first_segment int,
   last_segment int,
   s1 pg_snapshot not null,

@@ -25,7 +25,8 @@ begin
 end $$;
 
 -- Takes back what a worker held. A revoked lease accepts no settlement any more. What was not done is appended again; what
--- a person had asked to stop ends here.
+-- a person had asked to stop ends here. For a crash no attempt is charged, since the job may be innocent, but what happened
+-- is kept with it; from a job's third crash on it waits first, longer each time, as it may be what kills its workers.
 create function end_worker(p_worker bigint, p_crashed boolean, p_now timestamptz, out leases int, out jobs int)
   language plpgsql set search_path from current set jit = off as $$
 declare
@@ -42,7 +43,9 @@ begin
   jobs := 0;
   if leases = 0 then return; end if;
   with undone as materialized (
-    select j.*, c.lease is not null as stopped, l.id as of_lease, e.n
+    select j.position, j.lane, j.enqueued_at, j.id, j.run_at, j.timeout_ms, j.max_attempts, j.attempt, j.args,
+      least(j.crashes + case when p_crashed then 1 else 0 end, 32767) as crashes, c.lease is not null as stopped,
+      l.id as of_lease, l.claimed_at, e.n
     from lease l cross join lateral unnest(l.positions) with ordinality e(position, n)
     join job j on j.position = e.position and j.segment between l.first_segment and l.last_segment
     left join cancel_request c on c.lease = l.id and c.index = e.n - 1
@@ -50,17 +53,30 @@ begin
   ), again as (
     insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
     select v_segment, lane, enqueued_at, coalesce(id, position), run_at, timeout_ms, max_attempts, attempt,
-      least(crashes + case when p_crashed then 1 else 0 end, 32767), args
-    from undone where not stopped order by of_lease, n
+      crashes, args
+    from undone where not stopped and not (p_crashed and crashes >= 3) order by of_lease, n
     returning lane
+  ), later as (
+    insert into delayed (id, lane, state, run_at, enqueued_at, timeout_ms, max_attempts, attempt, crashes, args)
+    select coalesce(id, position), lane, 'retryable',
+      p_now + least(3600, 10 * power(2, least(crashes - 3, 20))) * interval '1 second', enqueued_at, timeout_ms, max_attempts,
+      attempt, crashes, args
+    from undone where not stopped and p_crashed and crashes >= 3
+    returning lane
+  ), errors as (
+    insert into attempt_error (job, attempt, max_attempts, type, message, started_at, at, worker)
+    select coalesce(id, position), attempt + 1, coalesce(max_attempts, 25), 'crash',
+      'its worker died while it held this job; no attempt is charged', claimed_at, p_now, v_name
+    from undone where not stopped and p_crashed order by of_lease, n
   ), final as (
     insert into failed (id, lane, state, enqueued_at, run_at, finished_at, worker, timeout_ms, max_attempts, attempt, crashes,
       args)
     select coalesce(id, position), lane, 'cancelled', enqueued_at, run_at, p_now, v_name, timeout_ms, max_attempts,
-      attempt + 1, crashes, args
+      attempt + 1, crashes - case when p_crashed then 1 else 0 end, args
     from undone where stopped
   )
-  select count(*), array_agg(distinct lane) into jobs, v_lanes from again;
+  select (select count(*) from again) + (select count(*) from later), (select array_agg(distinct lane) from again)
+    into jobs, v_lanes;
   update lease set open = 0, revoked_at = p_now, finished_at = p_now where id = any(v_leases);
   delete from cancel_request where lease = any(v_leases);
   perform wake(v_lanes);

@@ -18,8 +18,10 @@ end $$;
 
 -- Enqueueing -----------------------------------------------------------------------------------------------------------
 
--- The lane's id, made on first use. Two transactions that make the same lane at once: the second waits for the first,
--- and makes it after all when that rolls back.
+-- The lane's id, made on first use. Two transactions that make the same lane at once: the second waits until the first has
+-- ended, and makes it after all when that rolled back. Within one call lanes are made in one order. A long transaction that
+-- makes several lanes in several calls keeps others waiting, and two of them may deadlock (PostgreSQL then ends one, and all
+-- of it is undone): make_lanes() first, committed, spares both. Lanes that exist already are never locked.
 create function lane_of(p_queue text, p_kind text, p_priority int) returns int language plpgsql
   set search_path from current as $$
 declare
@@ -44,6 +46,15 @@ begin
       return v_lane;
     end if;
   end loop;
+end $$;
+
+-- Makes lanes ahead, in a transaction of its own. Martlet's own clients do so before they first enqueue into a lane.
+create function make_lanes(p_kinds text[], p_queues text[], p_priorities int[]) returns void language plpgsql
+  security definer set search_path from current as $$
+begin
+  perform check_job(k, q, p, null, null) from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p);
+  perform lane_of(q, k, p) from (
+    select q, k, p from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p) order by q, k, p) l;
 end $$;
 
 -- A producer tells the sleepers, if there are any: NOTIFY makes committers wait for each other.
@@ -263,13 +274,14 @@ create function head(p_lane int) returns timestamptz language sql stable set sea
 $$;
 
 -- Takes at most p_limit jobs of one lane for a worker, under one new lease; nothing when there is nothing. The lane's lock
--- is held. The cursor is a snapshot, because ids are handed out before commit:
+-- is held. At most about p_bytes of args; of jobs that were cancelled while they waited, a bounded number is left behind.
+-- The cursor is a snapshot, because ids are handed out before commit:
 -- 1. late committers: transactions that were in progress at s1 and are visible in s2, one index probe each;
 -- 2. what follows the position and is visible in s2, in the order (xid, position);
 -- 3. nothing left: s1 becomes s2, s2 the present, and once more.
 -- A lease's number may be given out again when the server crashes before a claim has reached the disk (claims do not wait
 -- for that); its random bits tell the two apart, so that a lost lease settles nothing.
-create function take(p_lane int, p_worker bigint, p_limit int, p_kind text, p_queue text, p_priority int)
+create function take(p_lane int, p_worker bigint, p_limit int, p_bytes bigint, p_kind text, p_queue text, p_priority int)
 returns table (
   lease bigint, kind text, queue text, priority int, id bigint, attempt int, crashes int, max_attempts int,
   timeout_ms bigint, enqueued_at timestamptz, args text
@@ -289,6 +301,9 @@ declare
   v_marked boolean := exists (select 1 from tombstone t where t.lane = p_lane);
   v_newest bigint;
   v_round int := 1;
+  v_skips int := 0;
+  -- Where some are cancelled, one has to look at more than are wanted.
+  v_look int := case when v_marked then greatest(p_limit, 4096) else p_limit end;
 begin
   select * into c from lease l where l.lane = p_lane order by l.lane desc, l.id desc limit 1;
   loop
@@ -303,42 +318,50 @@ begin
       v_position := 0;
     end if;
     return query
-    with entry as materialized (
-      select *, sum(octet_length(args)) over (rows between unbounded preceding and 1 preceding) as before,
-        v_marked and exists (select 1 from tombstone t where t.lane = p_lane and t.position = e.position) as dead
+    with seen as materialized (
+      select *, v_marked and exists (select 1 from tombstone t where t.lane = p_lane and t.position = e.position) as dead
       from (
         select j.* from unnest(v_late) x cross join lateral (
           -- Not xid = x, which would leave position as the order and let the index on it be taken, all of it.
           select j.* from job j where j.lane = p_lane and j.xid >= x and j.xid <= x
             and j.position > case when x = c.xid then c.position else 0 end
-          order by j.lane, j.xid, j.position limit p_limit) j
+          order by j.lane, j.xid, j.position limit v_look) j
         union all
         (select j.* from job j where j.lane = p_lane and (j.xid, j.position) > (v_xid, v_position)
           and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
-        order by j.lane, j.xid, j.position limit p_limit)
-        limit p_limit) e
+        order by j.lane, j.xid, j.position limit v_look)
+        limit v_look) e
+    ), counted as (
+      select *, sum(case when dead then 0 else octet_length(args) end) over before as bytes,
+        count(*) filter (where not dead) over before as live
+      from seen window before as (rows between unbounded preceding and 1 preceding)
+    ), entry as materialized (
+      select * from counted where coalesce(bytes, 0) < p_bytes and live < p_limit
     ), ins as (
-      insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, finished_at, lane, count, open,
+      insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, finished_at, lane, count, open, bytes,
         first_segment, last_segment, s1, s2, positions)
       select nextval('lease_number') << 20 | (random() * 1048575)::bigint, (array_agg(xid))[count(*)],
         (array_agg(position))[count(*)], c.claimed + count(*) filter (where not dead), min(position),
         greatest(c.peak, max(position)), p_worker, clock(), case when bool_and(dead) then clock() end, p_lane,
-        count(*) filter (where not dead), count(*) filter (where not dead), min(segment), max(segment), c.s1, c.s2,
+        count(*) filter (where not dead), count(*) filter (where not dead),
+        coalesce(sum(octet_length(args)) filter (where not dead), 0), min(segment), max(segment), c.s1, c.s2,
         array_agg(position) filter (where not dead)
-      from entry where before is null or before < 16777216 having count(*) > 0
+      from entry having count(*) > 0
       returning lease.id
     ), passed as (
       -- They have served when the cursor has passed them.
       delete from tombstone t where v_marked and t.lane = p_lane and t.position in (
-        select position from entry where dead and (before is null or before < 16777216))
+        select position from entry where dead)
     )
     select ins.id, p_kind, p_queue, p_priority, coalesce(entry.id, position), attempt + 1, crashes::int, max_attempts,
       timeout_ms, enqueued_at, args
-    from ins, entry where not dead and (before is null or before < 16777216);
+    from ins, entry where not dead;
     if found then return; end if;
     if v_marked then
       select l.id into v_newest from lease l where l.lane = p_lane order by l.lane desc, l.id desc limit 1;
       if v_newest <> c.id then
+        v_skips := v_skips + 1;
+        exit when v_skips = 10;
         select * into c from lease l where l.id = v_newest;
         continue;
       end if;
@@ -353,10 +376,10 @@ begin
   end loop;
 end $$;
 
--- Jobs of the kinds asked for, the most urgent priority first, then the lane whose head waits longest. Rows of a lease
--- follow each other.
--- One row that is all null: nothing now, but look again soon. Others are at work on a lane, or a transaction in progress
--- may append something without knowing that somebody sleeps.
+-- Jobs of the kinds asked for, the most urgent priority first, then the lane whose head waits longest; one call brings a
+-- bounded amount of args. Rows of a lease follow each other.
+-- One row that is all null: nothing now, but look again soon. Others are at work on a lane, a long run of cancelled jobs is
+-- not behind us yet, or a transaction in progress may append something without knowing that somebody sleeps.
 -- With p_sleep, a worker that gets nothing has flagged the lanes before it looked a last time: the next enqueue notifies.
 -- Call it in a transaction of its own; that does not wait for the disk.
 create function claim(p_worker bigint, p_kinds text[], p_limits int[], p_queues text[], p_limit int, p_sleep boolean default false)
@@ -369,6 +392,7 @@ declare
   v_lanes int[];
   v_total int := p_limit;
   v_limits int[] := p_limits;
+  v_bytes bigint := 16777216;
   v_n int;
   v_rows int;
   v_held boolean := false;    -- some lane's lock: then others are only tried
@@ -395,7 +419,7 @@ begin
       where since is not null order by la.priority, since
     loop
       v_n := least(v_total, v_limits[l.want], 4096);
-      continue when v_n <= 0;
+      continue when v_n <= 0 or v_bytes <= 0;
       if not v_held and (v_alone or v_wait) then
         perform pg_advisory_xact_lock(lane_locks(), l.id);
       elsif not pg_try_advisory_xact_lock(lane_locks(), l.id) then
@@ -404,14 +428,19 @@ begin
       end if;
       v_held := true;
       loop
-        return query select * from take(l.id, p_worker, v_n, l.kind, l.queue, l.priority);
+        return query select * from take(l.id, p_worker, v_n, v_bytes, l.kind, l.queue, l.priority);
         get diagnostics v_rows = row_count;
-        exit when v_rows = 0;
+        if v_rows = 0 then
+          v_busy := v_busy or exists (select 1 from tombstone t where t.lane = l.id) and exists (select 1 from waiting(l.id, 1));
+          exit;
+        end if;
+        v_bytes := v_bytes - (
+          select e.bytes from lease e where e.lane = l.id order by e.lane desc, e.id desc limit 1);
         if pg_sequence_last_value(l.flag) = 2 then perform setval(l.flag, 1); end if;
         v_total := v_total - v_rows;
         v_limits[l.want] := v_limits[l.want] - v_rows;
         v_n := least(v_total, v_limits[l.want], 4096);
-        exit when v_n <= 0;
+        exit when v_n <= 0 or v_bytes <= 0;
       end loop;
     end loop;
     if v_total < p_limit then return; end if;
@@ -470,6 +499,9 @@ begin
     select * into lost, repeated, v_refused_lease, v_refused_index, v_finished
       from settle_parts(p_leases, p_first, p_endings, p_times, coalesce(v_done, '{}'), v_now);
     v_finished := v_finished || v_done;
+  end if;
+  if p_d_lease is not null and exists (select 1 from cancel_request) then
+    perform stop_runs(p_leases);
   end if;
   if p_d_lease is not null then
     perform settle_details(v_now, lost, v_refused_lease, v_refused_index, p_d_lease, p_d_index, p_d_delay, p_d_reason,
@@ -554,6 +586,18 @@ begin
   end loop;
 end $$;
 
+-- Runs that a person asked to stop, and that ended in a way that would run them again, end as cancelled. The leases are
+-- locked, as they are for asking, so every request for what was marked just now is seen here, and none comes later.
+create function stop_runs(p_leases bigint[]) returns void language plpgsql set search_path from current as $$
+declare
+  c record;
+begin
+  for c in select lease, index from cancel_request where lease = any(p_leases) order by lease, index loop
+    update lease l set endings = set_byte(l.endings, c.index, 5)
+      where l.id = c.lease and l.revoked_at is null and get_byte(l.endings, c.index) in (2, 3, 6);
+  end loop;
+end $$;
+
 -- What single jobs leave behind when they end: results, errors, and the job itself where it lives on.
 create function settle_details(
   p_now timestamptz, p_lost bigint[], p_refused_lease bigint[], p_refused_index int[], p_lease bigint[], p_index int[],
@@ -586,7 +630,7 @@ begin
   ), errors as (
     insert into attempt_error (job, attempt, max_attempts, type, message, detail, started_at, at, worker)
     select job, attempt + 1, max_attempts, type, message, detail, started_at, p_now, worker_name
-    from ended where ending in (2, 4) order by number
+    from ended where type is not null order by number
   ), again as (
     insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
     select v_segment, lane, enqueued_at, job, run_at, timeout_ms, own_max_attempts,

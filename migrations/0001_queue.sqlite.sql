@@ -31,8 +31,10 @@ create table martlet_lane (
   completed integer not null default 0,
   failed integer not null default 0,
   cancelled integer not null default 0,
+  since integer not null default 0,     -- since when its first available job waits
   unique (queue, kind, priority)
 ) strict;
+create index martlet_lane_open on martlet_lane (priority, since) where available > 0 and paused = 0;
 
 -- The log. What lies beyond its lane's newest lease is available; the rest has been claimed.
 create table martlet_job (
@@ -70,6 +72,8 @@ create table martlet_lease (
 create index martlet_lease_cursor on martlet_lease (lane, upto);
 create index martlet_lease_live on martlet_lease (lane, upto) where open > 0 or completed > 0;
 create index martlet_lease_open on martlet_lease (worker) where open > 0;
+create index martlet_lease_running on martlet_lease (lane, upto) where open > 0;
+create index martlet_lease_ended on martlet_lease (finished_at) where finished_at is not null and upto >= first;
 
 -- Entries that were cancelled while they waited: the claim leaves them out.
 create table martlet_tombstone (
@@ -98,7 +102,8 @@ create table martlet_delayed (
   args text not null
 ) strict;
 create index martlet_delayed_due on martlet_delayed (run_at);
-create index martlet_delayed_lane on martlet_delayed (lane);
+create index martlet_delayed_state on martlet_delayed (state);
+create index martlet_delayed_lane on martlet_delayed (lane, state);
 
 create table martlet_failed (
   id integer primary key,
@@ -117,7 +122,8 @@ create table martlet_failed (
   timeout_ms integer,
   args text not null
 ) strict;
-create index martlet_failed_lane on martlet_failed (lane);
+create index martlet_failed_state on martlet_failed (state);
+create index martlet_failed_lane on martlet_failed (lane, state);
 create index martlet_failed_failure on martlet_failed (failure) where failure is not null;
 create index martlet_failed_finished on martlet_failed (finished_at);
 
@@ -162,6 +168,7 @@ create table martlet_worker (
   version text not null,
   kinds text not null,                  -- JSON array
   queues text,                          -- JSON array; null: all
+  beacon integer not null,              -- the byte of the lock file that its process holds while it lives
   concurrency integer not null,
   lease_ms integer not null,
   started_at integer not null,
@@ -190,12 +197,15 @@ create trigger martlet_enqueue_insert instead of insert on martlet_enqueue begin
   select raise(abort, 'args: larger than 1048576 bytes') where length(cast(new.args as blob)) > 1048576;
   select raise(abort, 'max_attempts: out of range; 1 to 1000') where new.max_attempts not between 1 and 1000;
   select raise(abort, 'timeout_ms: must be positive') where new.timeout_ms <= 0;
+  select raise(abort, 'run_at: an integer, microseconds since 1970 in UTC, until the year 9999')
+    where new.run_at is not null
+      and (typeof(new.run_at) <> 'integer' or new.run_at not between 100000000000000 and 253402300799999999);
   insert into martlet_lane (queue, kind, priority)
     values (coalesce(new.queue, 'default'), new.kind, coalesce(new.priority, 5))
     on conflict do nothing;
   update martlet_counter set position = position + 1;
   insert into martlet_delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, args)
-    select c.position, l.id, 'scheduled', cast(new.run_at as integer), cast((julianday('now') - 2440587.5) * 86400000000 as integer),
+    select c.position, l.id, 'scheduled', new.run_at, cast((julianday('now') - 2440587.5) * 86400000000 as integer),
       new.max_attempts, new.timeout_ms, coalesce(new.args, '{}')
     from martlet_counter c, martlet_lane l
     where l.queue = coalesce(new.queue, 'default') and l.kind = new.kind and l.priority = coalesce(new.priority, 5)
@@ -207,6 +217,8 @@ create trigger martlet_enqueue_insert instead of insert on martlet_enqueue begin
     where l.queue = coalesce(new.queue, 'default') and l.kind = new.kind and l.priority = coalesce(new.priority, 5)
       and not exists (select 1 from martlet_delayed d where d.id = c.position);
   update martlet_lane set
+      since = case when available > 0 then since
+        else cast((julianday('now') - 2440587.5) * 86400000000 as integer) end,
       available = available + (select count(*) from martlet_job j, martlet_counter c where j.position = c.position),
       scheduled = scheduled + (select count(*) from martlet_delayed d, martlet_counter c where d.id = c.position)
     where queue = coalesce(new.queue, 'default') and kind = new.kind and priority = coalesce(new.priority, 5);

@@ -6,7 +6,7 @@ import MartletStore
 public final class Client: Sendable {
     let store: any JobStore
 
-    /// Opens the database, and makes or updates its tables where that is needed.
+    /// Opens the database. On SQLite, makes or updates its tables where that is needed; on PostgreSQL `martlet migrate up` does.
     public init(_ database: Database) async throws(MartletError) {
         store = try await database.open()
     }

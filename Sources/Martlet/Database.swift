@@ -1,3 +1,4 @@
+import MartletPostgres
 import MartletSQLite
 import MartletStore
 
@@ -5,6 +6,7 @@ import MartletStore
 public struct Database: Sendable {
     enum Engine: Sendable {
         case sqlite(SQLiteOptions)
+        case postgres(PostgresOptions)
     }
 
     let engine: Engine
@@ -14,10 +16,17 @@ public struct Database: Sendable {
         Database(engine: .sqlite(SQLiteOptions(path: path)))
     }
 
+    /// A schema named `martlet` in a PostgreSQL database, made by `martlet migrate up`. The URL is libpq's, as are `PGSERVICE`,
+    /// `PGPASSFILE` and the others of its variables. A preview: everything works, and it is not tuned yet.
+    public static func postgres(_ url: String) -> Database {
+        Database(engine: .postgres(PostgresOptions(url: url)))
+    }
+
     func open() async throws(MartletError) -> any JobStore {
         do {
             switch engine {
             case .sqlite(let options): return try await SQLiteStore.open(options)
+            case .postgres(let options): return try await PostgresStore.open(options)
             }
         } catch {
             throw MartletError(error)

@@ -21,10 +21,21 @@ extension JSONText {
     }
 
     package static func tooLarge(_ count: Int, _ limit: Int, _ field: String) -> InvalidInput {
-        InvalidInput(
-            field: field,
-            reason:
-                "is \(count) bytes long; at most \(limit). Keep larger data in a file or object store and its address here"
-        )
+        InvalidInput(field: field, reason: "is \(count) bytes long; at most \(limit). \(elsewhere)")
+    }
+
+    /// For args that were not read to their end.
+    package static func tooLarge(moreThan limit: Int) -> InvalidInput {
+        InvalidInput(field: "args", reason: "is longer than \(limit) bytes. \(elsewhere)")
+    }
+
+    private static let elsewhere = "Keep larger data in a file or object store and its address here"
+
+    /// What a JSON string says; nil for any other value.
+    package var decodedString: String? {
+        guard utf8.first == UInt8(ascii: "\""), utf8.count >= 2 else { return nil }
+        var decoded: [UInt8] = []
+        JSONEscape.append(utf8.span, 1..<utf8.count - 1, to: &decoded)
+        return String(decoding: decoded, as: UTF8.self)
     }
 }

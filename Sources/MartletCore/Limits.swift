@@ -8,9 +8,15 @@ public enum Limits {
     public static let nameBytes = 128
     /// Jobs in one enqueue call: bounds one transaction, and so how long other writers wait.
     public static let enqueueBatch = 10_000
+    /// What an import gathers for one enqueue: enough that the commit does not count, little enough that a bad line
+    /// undoes little and two batches fit anywhere.
+    public static let importBatchJobs = 5_000
+    public static let importBatchBytes = 8 << 20
+    /// What a line of an import may have beside its args: an envelope's other members, white space.
+    public static let importLineSlack = 64 << 10
     /// Jobs under one lease: bounds what one dead worker leaves behind, and the size of a lease row.
     public static let leaseJobs = 4_096
-    /// Args under one lease, bytes: bounds the memory that one claim takes.
+    /// Args that one claim may bring, bytes, give or take a job: bounds the memory that it takes.
     public static let leaseBytes = 16 << 20
     /// What a handler may return, bytes. Larger results are cut by the executor or refused by the library.
     public static let resultBytes = 64 << 10

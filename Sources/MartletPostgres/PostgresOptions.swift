@@ -1,3 +1,5 @@
+import MartletPQ
+
 /// How to reach a queue on PostgreSQL.
 package struct PostgresOptions: Sendable {
     /// Anything libpq takes: a URL, which may name many hosts, or `key=value` words.
@@ -17,4 +19,9 @@ package struct PostgresOptions: Sendable {
     package static let defaultSchema = "martlet"
 
     package init(url: String) { self.url = url }
+
+    /// The URL without passwords, for people; nil when libpq cannot read it.
+    package static func shown(_ url: String) -> String? {
+        do throws(PQError) { return try Conninfo(url).shown } catch { return nil }
+    }
 }

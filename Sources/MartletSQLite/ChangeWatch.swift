@@ -6,12 +6,13 @@ import Synchronization
 /// Tells listeners that the database may have changed, by this process or another.
 ///
 /// Other processes are noticed through inotify on the write-ahead log. The event comes when a commit is *written*, a
-/// moment before it can be read; whoever acts on it goes through the write lock, and so waits out that moment.
+/// moment before it can be read; a claim goes through the write lock, and so waits out that moment.
 final class ChangeWatch: Sendable {
     private struct State {
         var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
         var nextListener = 0
         var isWatching = false
+        var isClosed = false
     }
 
     private let walPath: String
@@ -29,10 +30,11 @@ final class ChangeWatch: Sendable {
     func listen() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let (listener, mustStart) = state.withLock { state in
+            if state.isClosed { continuation.finish() }
             state.nextListener += 1
             state.listeners[state.nextListener] = continuation
             defer { state.isWatching = true }
-            return (state.nextListener, !state.isWatching)
+            return (state.nextListener, !state.isWatching && !state.isClosed)
         }
         continuation.onTermination = { [weak self] _ in
             self?.state.withLock { _ = $0.listeners.removeValue(forKey: listener) }
@@ -48,7 +50,10 @@ final class ChangeWatch: Sendable {
 
     func close() {
         eventfd_write(stop, 1)
-        let listeners = state.withLock { Array($0.listeners.values) }
+        let listeners = state.withLock { state in
+            state.isClosed = true
+            return Array(state.listeners.values)
+        }
         for listener in listeners { listener.finish() }
     }
 

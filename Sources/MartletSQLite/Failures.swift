@@ -17,7 +17,7 @@ enum Failures {
             """,
             .int(lane), .text(fingerprint.id), .text(error.type), .text(error.message), .int(now.microseconds),
             read: { $0.int(0) })
-        guard let id else { throw StoreErrors.damaged("lane \(lane) is missing") }
+        guard let id else { throw StoreError.damaged("lane \(lane) is missing") }
         return id
     }
 
@@ -25,6 +25,11 @@ enum Failures {
     static func release(_ failure: Int64, _ db: Database) throws {
         try db.run("update martlet_failure set count = count - 1 where id = ?", .int(failure))
         try db.run("delete from martlet_failure where id = ? and count <= 0", .int(failure))
+    }
+
+    /// The groups of a fingerprint, one per kind.
+    static func ids(_ fingerprint: String, _ db: Database) throws -> [Int64] {
+        try db.rows("select id from martlet_failure where fingerprint = ?", .text(fingerprint)) { $0.int(0) }
     }
 
     static func list(limit: Int, _ db: Database) throws -> [FailureGroup] {

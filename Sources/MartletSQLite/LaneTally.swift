@@ -45,16 +45,18 @@ struct LaneTally {
         add(count, to: new, lane: lane)
     }
 
-    func write(_ db: Database) throws {
+    /// - Parameter now: since when a lane waits that had nothing available before.
+    func write(now: Timestamp, _ db: Database) throws {
         for (lane, change) in changes {
             try db.run(
                 """
-                update martlet_lane set scheduled = scheduled + ?2, available = available + ?3, running = running + ?4,
+                update martlet_lane set since = case when available <= 0 and ?3 > 0 then ?9 else since end,
+                  scheduled = scheduled + ?2, available = available + ?3, running = running + ?4,
                   retryable = retryable + ?5, completed = completed + ?6, failed = failed + ?7, cancelled = cancelled + ?8
                 where id = ?1
                 """,
                 .int(lane), .int(change.scheduled), .int(change.available), .int(change.running), .int(change.retryable),
-                .int(change.completed), .int(change.failed), .int(change.cancelled))
+                .int(change.completed), .int(change.failed), .int(change.cancelled), .int(now.microseconds))
         }
     }
 }

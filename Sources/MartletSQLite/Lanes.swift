@@ -39,20 +39,3 @@ enum Lanes {
         try db.first("select max(upto) from martlet_lease where lane = ?", .int(lane)) { $0.int(0) } ?? 0
     }
 }
-
-enum Positions {
-    /// Takes the next `count` numbers of the log.
-    /// - Returns: the first of them.
-    static func take(_ count: Int, _ db: Database) throws -> Int64 {
-        let last = try db.first(
-            "update martlet_counter set position = position + ? returning position", .int(count), read: { $0.int(0) })
-        guard let last else { throw StoreErrors.damaged("martlet_counter has no row") }
-        return last - Int64(count) + 1
-    }
-}
-
-enum StoreErrors {
-    static func damaged(_ what: String) -> StoreError {
-        StoreError(.unusable, "the queue's tables were changed by hand or damaged: \(what); run martlet doctor")
-    }
-}

@@ -23,7 +23,7 @@ struct LeaseMarks {
         self.endings = endings ?? [UInt8](repeating: Mark.open.rawValue, count: count)
         self.times = times ?? [UInt8](repeating: 0, count: count * 8)
         guard self.endings.count == count, self.times.count == count * 8 else {
-            throw StoreErrors.damaged("a lease's marks do not fit its jobs")
+            throw StoreError.damaged("a lease's marks do not fit its jobs")
         }
     }
 
@@ -73,7 +73,7 @@ struct LeasePositions {
         self.first = first
         self.count = count
         self.offsets = offsets
-        if let offsets, offsets.count != count * 8 { throw StoreErrors.damaged("a lease's positions do not fit its jobs") }
+        if let offsets, offsets.count != count * 8 { throw StoreError.damaged("a lease's positions do not fit its jobs") }
     }
 
     init(_ positions: [Int64], first: Int64) {

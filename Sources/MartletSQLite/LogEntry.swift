@@ -17,7 +17,7 @@ struct LogEntry {
         let id = try db.first("select coalesce(id, position) from martlet_job where position = ?", .int(position)) {
             $0.int(0)
         }
-        guard let id else { throw StoreErrors.damaged("entry \(position) of the log is missing") }
+        guard let id else { throw StoreError.damaged("entry \(position) of the log is missing") }
         return id
     }
 
@@ -35,15 +35,16 @@ struct LogEntry {
         try expectOne(db)
     }
 
-    func delay(until time: Timestamp, state: JobState, attempts: Int, _ db: Database) throws {
+    func delay(until time: Timestamp, state: JobState, attempts: Int, crashes: Int = 0, _ db: Database) throws {
         try db.run(
             """
             insert into martlet_delayed
               (id, lane, state, run_at, enqueued_at, attempt, crashes, max_attempts, timeout_ms, args)
-            select coalesce(id, position), lane, ?2, ?3, enqueued_at, attempt + ?4, crashes, max_attempts, timeout_ms, args
+            select coalesce(id, position), lane, ?2, ?3, enqueued_at, attempt + ?4, crashes + ?5, max_attempts, timeout_ms,
+              args
             from martlet_job where position = ?1
             """,
-            .int(position), .text(state.rawValue), .int(time.microseconds), .int(attempts))
+            .int(position), .text(state.rawValue), .int(time.microseconds), .int(attempts), .int(crashes))
         try expectOne(db)
     }
 
@@ -66,6 +67,6 @@ struct LogEntry {
     }
 
     private func expectOne(_ db: Database) throws {
-        guard db.changesCount == 1 else { throw StoreErrors.damaged("entry \(position) of the log is missing") }
+        guard db.changesCount == 1 else { throw StoreError.damaged("entry \(position) of the log is missing") }
     }
 }

@@ -45,10 +45,10 @@ struct OpenLease {
 
     func isOpen(_ index: Int) -> Bool { (0..<positions.count).contains(index) && marks[index] == .open }
 
-    mutating func mark(_ settlement: Settlement) {
-        marks.set(settlement.index, settlement.ending.mark, waited: settlement.waited, ran: settlement.ran)
+    mutating func mark(_ settlement: Settlement, as mark: LeaseMarks.Mark) {
+        marks.set(settlement.index, mark, waited: settlement.waited, ran: settlement.ran)
         open -= 1
-        if settlement.ending.mark == .completed { completed += 1 }
+        if mark == .completed { completed += 1 }
     }
 
     func write(now: Timestamp, _ db: Database) throws {

@@ -8,15 +8,21 @@ import Synchronization
 package final class SQLiteStore: JobStore {
     private let files: DatabaseFiles
     private let options: SQLiteOptions
-    private let lock: WriteLock
+    private let liveness: Liveness
     private let writer: Writer
     private let watch: ChangeWatch
-    /// Opened when something is first read.
-    private let reader = Mutex<DatabaseQueue?>(nil)
-    /// Workers registered here: their bytes in the lock file are our own and tell us nothing.
-    private let ownWorkers = Mutex<Set<Int64>>([])
+    private let reader = Mutex(Reader.unopened)
+    /// The beacons of workers registered here.
+    private let beacons = Mutex<[WorkerID: Int64]>([:])
 
     private let enqueueing: Merge<NewJob, JobID>
+
+    /// Opened when something is first read, and never again after closing.
+    private enum Reader {
+        case unopened
+        case open(DatabaseQueue)
+        case closed
+    }
 
     private static let repairPiece = 2_000
 
@@ -57,7 +63,7 @@ package final class SQLiteStore: JobStore {
         enqueueing = Merge { jobs, db in try Enqueue.run(jobs, now: clock.now(), db) }
         self.options = options
         self.files = files
-        self.lock = lock
+        liveness = Liveness(lock: lock, clock: clock)
         writer = Writer(files: files, database: database, lock: lock, options: options)
         watch = ChangeWatch(walPath: files.wal)
     }
@@ -94,15 +100,16 @@ package final class SQLiteStore: JobStore {
 
     package func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID {
         let clock = options.clock
-        let lock = lock
-        let id = try await writer.perform { db in
-            let id = try Workers.register(worker, clock: clock, db)
-            // Before the row can be seen: a worker without its byte is a dead one.
-            lock.holdAlive(worker: id.rawValue)
+        // Lit before the row can be seen: a worker without its beacon is a dead one.
+        let beacon = liveness.begin()
+        do {
+            let id = try await writer.perform { db in try Workers.register(worker, beacon: beacon, clock: clock, db) }
+            beacons.withLock { $0[id] = beacon }
             return id
+        } catch {
+            liveness.end(beacon)
+            throw error
         }
-        ownWorkers.withLock { _ = $0.insert(id.rawValue) }
-        return id
     }
 
     package func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply {
@@ -113,30 +120,26 @@ package final class SQLiteStore: JobStore {
     package func deregister(_ worker: WorkerID) async throws(StoreError) {
         let clock = options.clock
         let reply = try await writer.perform { db in try Recover.end([worker], crashed: false, now: clock.now(), db) }
-        ownWorkers.withLock { _ = $0.remove(worker.rawValue) }
-        lock.letGo(worker: worker.rawValue)
+        if let beacon = beacons.withLock({ $0.removeValue(forKey: worker) }) { liveness.end(beacon) }
         if reply.recoveredJobs > 0 { watch.announce() }
     }
 
     package func recover() async throws(StoreError) -> RecoveryReply {
         let clock = options.clock
-        let registered = try await read { db in try Recover.registered(clock: clock, db) }
-        guard registered.contains(where: isDead) else {
+        let liveness = liveness
+        guard try await !read({ db in try Recover.dead(liveness, db) }).isEmpty else {
             return RecoveryReply(workers: [], revokedLeases: 0, recoveredJobs: 0)
         }
-        let reply = try await writer.perform(.relaxed) { [self] db in
+        let reply = try await writer.perform(.relaxed) { db in
             // Looked at again under the lock: it may have renewed meanwhile.
-            let dead = try Recover.registered(clock: clock, db).filter(isDead).map(\.id)
-            return try Recover.end(dead, crashed: true, now: clock.now(), db)
+            try Recover.end(try Recover.dead(liveness, db), crashed: true, now: clock.now(), db)
+        }
+        for worker in reply.workers {
+            // One of our own that was too slow: it will register anew, with another beacon.
+            if let beacon = beacons.withLock({ $0.removeValue(forKey: worker) }) { liveness.end(beacon) }
         }
         if reply.recoveredJobs > 0 { watch.announce() }
         return reply
-    }
-
-    private func isDead(_ worker: Recover.Registered) -> Bool {
-        if worker.isExpired { return true }
-        let id = worker.id.rawValue
-        return !ownWorkers.withLock { $0.contains(id) } && !lock.isHeldElsewhere(worker: id)
     }
 
     // MARK: Repairs
@@ -153,29 +156,41 @@ package final class SQLiteStore: JobStore {
         try await repair(.discard, selection)
     }
 
-    /// Large selections are repaired in pieces, so that other writers get their turn in between.
+    /// A selection is looked up once and repaired in pieces, so that other writers get their turn in between, and a job
+    /// that comes back into the selection meanwhile is not taken twice.
     private func repair(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        let clock = options.clock
-        var changed = 0
-        var requested = 0
+        let ids: [JobID]
+        let states: Set<JobState>
         switch selection {
-        case .ids(let ids):
-            let reply = try await writer.perform { db in
-                try Repairs.run(repair, ids, now: clock.now(), dryRun: false, db)
-            }
+        case .ids(let named):
+            let reply = try await piece(repair, named, only: nil)
             watch.announce()
             return reply
-        case .matching(let states, let filter):
-            while true {
-                let piece = try await writer.perform { db in
-                    let ids = try Selection.ids(repair, states, filter, limit: Self.repairPiece, db)
-                    return try Repairs.run(repair, ids, now: clock.now(), dryRun: false, db)
-                }
-                changed += piece.changed
-                requested += piece.requested
-                watch.announce()
-                if piece.changed < Self.repairPiece { return RepairReply(changed: changed, requested: requested) }
+        case .matching(let selected, let filter):
+            ids = try await read { db in try Selection.ids(repair, selected, filter, limit: .max, db) }
+            states = selected
+        }
+        var changed = 0
+        var requested = 0
+        for start in stride(from: 0, to: ids.count, by: Self.repairPiece) {
+            do {
+                let part = Array(ids[start..<min(start + Self.repairPiece, ids.count)])
+                let reply = try await piece(repair, part, only: states)
+                changed += reply.changed
+                requested += reply.requested
+            } catch {
+                throw StoreError(error.code, "\(error.message); \(changed) of \(ids.count) jobs were changed before that")
             }
+            watch.announce()
+        }
+        return RepairReply(changed: changed, requested: requested)
+    }
+
+    private func piece(_ repair: Repair, _ ids: [JobID], only states: Set<JobState>?) async throws(StoreError) -> RepairReply
+    {
+        let clock = options.clock
+        return try await writer.perform { db in
+            try Repairs.run(repair, ids, only: states, now: clock.now(), dryRun: false, db)
         }
     }
 
@@ -184,15 +199,17 @@ package final class SQLiteStore: JobStore {
         return try await read { db in
             switch selection {
             case .ids(let ids):
-                try Repairs.run(repair, ids, now: clock.now(), dryRun: true, db)
+                try Repairs.run(repair, ids, only: nil, now: clock.now(), dryRun: true, db)
             case .matching(let states, let filter):
-                RepairReply(changed: try Selection.count(repair, states, filter, db))
+                RepairReply(changed: try Selection.ids(repair, states, filter, limit: .max, db).count)
             }
         }
     }
 
     package func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int {
         let clock = options.clock
+        // Mostly there is nothing to do, which a look outside the write lock tells.
+        guard try await read({ db in try Retain.isDue(policy, now: clock.now(), db) }) else { return 0 }
         return try await writer.perform(.relaxed) { db in try Retain.run(policy, limit: limit, now: clock.now(), db) }
     }
 
@@ -212,44 +229,52 @@ package final class SQLiteStore: JobStore {
 
     package func stats() async throws(StoreError) -> StoreStats {
         let clock = options.clock
-        return try await read { db in try Stats.run(now: clock.now(), clock: clock, db) }
+        return try await read { db in try Stats.run(now: clock.now(), db) }
     }
 
     package func queues() async throws(StoreError) -> [QueueSummary] {
-        let clock = options.clock
-        return try await read { db in try Stats.queues(now: clock.now(), clock: clock, db) }
+        let liveness = liveness
+        return try await read { db in try Stats.queues(now: liveness.clock.now(), liveness, db) }
     }
 
     package func workers() async throws(StoreError) -> [WorkerSummary] {
-        let clock = options.clock
-        return try await read { db in try Workers.list(clock: clock, db) }
+        let liveness = liveness
+        return try await read { db in try Workers.list(liveness, db) }
     }
 
     package func diagnose() async throws(StoreError) -> [Finding] {
-        let (files, clock) = (files, options.clock)
-        return try await read { db in try Diagnose.run(files, clock: clock, db) }
+        let (files, liveness) = (files, liveness)
+        return try await read { db in try Diagnose.run(files, liveness, db) }
     }
 
     package func hints() -> AsyncStream<Void> { watch.listen() }
 
     package func close() async {
         watch.close()
-        let open = reader.withLock { reader in
-            defer { reader = nil }
+        let last = reader.withLock { reader in
+            defer { reader = .closed }
             return reader
         }
         // The reader goes first, so that the writer closes last, under the lock.
-        do { try open?.close() } catch { assertionFailure("\(error)") }
+        if case .open(let database) = last {
+            do { try database.close() } catch { assertionFailure("\(error)") }
+        }
         await writer.close()
     }
 
     private func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws(StoreError) -> T {
         do {
             let database = try reader.withLock { reader in
-                if let reader { return reader }
-                let opened = try OpenDatabase.reader(files, busyTimeout: options.busyTimeout)
-                reader = opened
-                return opened
+                switch reader {
+                case .open(let database):
+                    return database
+                case .closed:
+                    throw StoreError(.closed, "\(files.shown) was closed")
+                case .unopened:
+                    let database = try OpenDatabase.reader(files, busyTimeout: options.busyTimeout)
+                    reader = .open(database)
+                    return database
+                }
             }
             return try await database.read(body)
         } catch {

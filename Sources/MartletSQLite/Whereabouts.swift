@@ -8,7 +8,7 @@ enum Whereabouts {
     case delayed(JobState)
     /// In the log, beyond the lane's cursor.
     case waiting(LogEntry)
-    /// In the log and in a lease.
+    /// In the log and in a lease: running or completed.
     case leased(LogEntry, OpenLease, index: Int)
 
     var state: JobState {
@@ -31,8 +31,22 @@ enum Whereabouts {
             return .delayed(Delayed.state(state))
         }
         guard let entry = try newestEntry(of: id, db) else { return nil }
-        guard let lease = try lease(holding: entry, db) else { return .waiting(entry) }
-        return .leased(entry, lease.lease, index: lease.index)
+        guard let lease = try lease(reaching: entry, db) else {
+            return try isTombstoned(entry, db) ? nil : .waiting(entry)
+        }
+        // Entries stay when their job has moved on, and when it has been removed for good.
+        guard let index = lease.positions.index(of: entry.position) else { return nil }
+        switch lease.marks[index] {
+        case .completed: return .leased(entry, lease, index: index)
+        case .open: return lease.isRevoked ? nil : .leased(entry, lease, index: index)
+        case .retryable, .snoozed, .failed, .cancelled, .givenBack: return nil
+        }
+    }
+
+    private static func isTombstoned(_ entry: LogEntry, _ db: Database) throws -> Bool {
+        try db.first(
+            "select 1 from martlet_tombstone where lane = ? and position = ?", .int(entry.lane), .int(entry.position)
+        ) { _ in true } ?? false
     }
 
     /// A job's first entry stands under its own id, later ones under theirs.
@@ -45,17 +59,12 @@ enum Whereabouts {
                 read: { LogEntry(position: $0.int(0), lane: $0.int(1)) })
     }
 
-    /// The chunks of a lane follow each other, so the one that holds an entry is the first that reaches as far.
-    private static func lease(holding entry: LogEntry, _ db: Database) throws -> (lease: OpenLease, index: Int)? {
+    /// The chunks of a lane follow each other, so the one that may hold an entry is the first that reaches as far. What was
+    /// done before a lease was revoked stays done.
+    private static func lease(reaching entry: LogEntry, _ db: Database) throws -> OpenLease? {
         let id = try db.first(
             "select id from martlet_lease where lane = ? and upto >= ? order by upto limit 1", .int(entry.lane),
             .int(entry.position), read: { LeaseID(rawValue: $0.int(0)) })
-        guard let id else { return nil }
-        // What was done before a lease was revoked stays done.
-        guard let lease = try OpenLease(id, db, evenIfRevoked: true), let index = lease.positions.index(of: entry.position)
-        else {
-            throw StoreErrors.damaged("entry \(entry.position) of the log was claimed, and no lease holds it")
-        }
-        return (lease, index)
+        return try id.flatMap { try OpenLease($0, db, evenIfRevoked: true) }
     }
 }

@@ -4,8 +4,8 @@ import MartletCore
 ///
 /// What every store promises:
 /// - **Durable**: when `enqueue`, `settle` or a repair returns, a power loss cannot undo it.
-/// - **All or nothing**: a call that throws has changed nothing. One exception is said by its error: after
-///   ``StoreError/Code/unknown`` the change may have happened.
+/// - **All or nothing**: a call that throws has changed nothing, with two exceptions that its error names: after
+///   ``StoreError/Code/unknown`` the change may have happened, and a repair of a large selection is done in pieces.
 /// - **Fenced**: only the lease id opens a settlement, and only while the lease is neither revoked nor that job settled.
 /// - **The store owns time**: delays and expiry are counted by its clock, never by a caller's.
 /// - Calls may come from any task or thread, at once.
@@ -31,14 +31,16 @@ package protocol JobStore: Sendable {
     /// Ends a registration. Leases it still has are recovered as a dead worker's are.
     func deregister(_ worker: WorkerID) async throws(StoreError)
 
-    /// Looks for workers that died, revokes their leases and appends what they had not done again.
+    /// Looks for workers that died, revokes their leases and appends what they had not done again, with an error that says
+    /// so and no attempt charged. From a job's third such crash on it waits before it runs again, longer each time.
     func recover() async throws(StoreError) -> RecoveryReply
 
     /// Moves scheduled and retryable jobs whose time has come into the log.
     /// - Returns: how many were moved, and when the next one is due. Call again at once while `moved == limit`.
     func promote(limit: Int) async throws(StoreError) -> PromotionReply
 
-    /// Ends waiting jobs as `cancelled`; running ones are asked to stop, and end when their worker settles them.
+    /// Ends waiting jobs as `cancelled`; running ones are asked to stop, and end when their worker settles them. However such
+    /// a run ends, it is not run again.
     func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply
 
     /// Makes failed, cancelled, scheduled and retryable jobs available now.
@@ -66,7 +68,7 @@ package protocol JobStore: Sendable {
     func workers() async throws(StoreError) -> [WorkerSummary]
 
     /// Removes what ended longer ago than its time, a bounded piece a call.
-    /// - Returns: how many jobs went. Call again at once while it is not zero.
+    /// - Returns: zero when nothing is left to remove; call again at once while it is not.
     func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int
 
     /// An element whenever there may be new work or a new request to cancel; elements that nobody waited for are one.

@@ -13,7 +13,7 @@ package enum WorkerEvent: Sendable {
     case claimed(leases: Int, jobs: Int)
     case jobStarted(kind: String, id: JobID, attempt: Int)
     /// The handler is done. It is durable once its settlement is, shortly after.
-    case jobEnded(kind: String, id: JobID, ending: Ending, ran: Duration)
+    case jobEnded(kind: String, id: JobID, attempt: Int, ending: Ending, ran: Duration)
     /// A handler went on after it was cancelled, for longer than its ``Handler/unwind``; its slot was written off. It may
     /// still use a thread.
     case abandoned(kind: String, id: JobID, lease: LeaseID)

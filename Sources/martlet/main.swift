@@ -1,1 +1,4 @@
-print("")
+import Glibc
+import MartletApp
+
+exit(await App.main())

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletTestSupport
 import Testing
 
 struct DurationTextTests {
@@ -25,7 +26,7 @@ struct DurationTextTests {
     }
 
     @Test func `what is printed is read back exactly`() throws {
-        var random = SeededRandom(seed: 11)
+        var random = SplitMix64(seed: 11)
         for _ in 0..<5_000 {
             let bits = Int64.random(in: 1...50, using: &random)
             let duration = Duration.microseconds(Int64.random(in: 0..<(1 << bits), using: &random))

@@ -1,5 +1,6 @@
 import Foundation
 import MartletCore
+import MartletTestSupport
 import Testing
 
 struct JSONScannerTests {
@@ -38,7 +39,7 @@ struct JSONScannerTests {
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func `mutated documents are judged as Foundation judges them`(seed: UInt64) throws {
         var generator = JSONGenerator(seed: seed)
-        var random = SeededRandom(seed: seed &* 977)
+        var random = SplitMix64(seed: seed &* 977)
         var refused = 0
         for _ in 0..<500 {
             var bytes = Array(generator.document().utf8)
@@ -72,13 +73,13 @@ struct JSONScannerTests {
 
 /// Random JSON documents with every kind of token in them, and damage to them.
 private struct JSONGenerator {
-    private var random: SeededRandom
+    private var random: SplitMix64
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed) }
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
     mutating func document() -> String { value(depth: 0) }
 
-    static func mutate(_ bytes: inout [UInt8], _ random: inout SeededRandom) {
+    static func mutate(_ bytes: inout [UInt8], _ random: inout SplitMix64) {
         let interesting = Array("{}[]\":,\\u0e-+.1 \u{7f}é".utf8) + [0x01, 0x80, 0xC0, 0xED, 0xF5, 0x0A]
         let at = Int.random(in: 0..<bytes.count, using: &random)
         switch Int.random(in: 0..<4, using: &random) {

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletTestSupport
 import Testing
 
 struct RetryPolicyTests {
@@ -15,7 +16,7 @@ struct RetryPolicyTests {
         let middle = plain.delay(afterAttempt: attempt, random: 0)
         #expect(abs(policy.delay(afterAttempt: attempt, random: 0).inSeconds - middle.inSeconds * 0.8) < 1e-6)
         #expect(abs(policy.delay(afterAttempt: attempt, random: 0.5).inSeconds - middle.inSeconds) < 1e-6)
-        var random = SeededRandom(seed: 3)
+        var random = SplitMix64(seed: 3)
         var delays: Set<Duration> = []
         for _ in 0..<1_000 {
             let delay = policy.delay(afterAttempt: attempt, random: Double.random(in: 0..<1, using: &random))

@@ -1,5 +1,6 @@
 import Foundation
 import MartletCore
+import MartletTestSupport
 import Testing
 
 struct TimestampRFC3339Tests {
@@ -63,7 +64,7 @@ struct TimestampRFC3339Tests {
         calendar.timeZone = TimeZone(identifier: "UTC")!
         let formatter = ISO8601DateFormatter()
         formatter.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
-        var random = SeededRandom(seed: 5)
+        var random = SplitMix64(seed: 5)
         for _ in 0..<3_000 {
             // From 1583 on: before, Foundation may count by the Julian calendar.
             let milliseconds = Int64.random(in: -12_212_553_600_000..<253_402_300_800_000, using: &random)

@@ -47,11 +47,25 @@ import Testing
             try await application.write { db in
                 try db.execute(
                     sql:
-                        "insert into martlet_enqueue (kind, run_at) values ('mail', (julianday('now') - 2440586.5) * 86400000000)"
+                        "insert into martlet_enqueue (kind, run_at) values ('mail', cast((julianday('now') - 2440586.5) * 86400000000 as integer))"
                 )
             }
             #expect(try await store.stats().counts[.scheduled] == 1)
             #expect(try await store.stats().counts[.available] == 0)
+        }
+    }
+
+    @Test(arguments: ["'2026-12-24T18:00:00Z'", "'soon'", "4000000000000", "1.5", "-1"])
+    func `a time that is not in microseconds is refused`(_ time: String) async throws {
+        try await withApplication { store, application in
+            let error = await #expect(throws: DatabaseError.self) {
+                try await application.write {
+                    try $0.execute(sql: "insert into martlet_enqueue (kind, run_at) values ('a', \(time))")
+                }
+            }
+            #expect(error?.message?.hasPrefix("run_at:") == true)
+            let counts = try await store.stats().counts
+            #expect(counts.values.max() == 0)
         }
     }
 

@@ -133,15 +133,50 @@ import Testing
     }
 
     @Test(arguments: Engine.allCases)
-    func `large args are split over leases`(_ engine: Engine) async throws {
+    func `one claim brings a bounded amount of args, and the next ones the rest`(_ engine: Engine) async throws {
         try await withStore(engine) { fixture in
             let args = "\"" + String(repeating: "x", count: Limits.argsBytes - 2) + "\""
-            let ids = try await fixture.enqueue(count: 20, args: args)
+            let ids = try await fixture.enqueue(count: 40, args: args)
             let worker = try await fixture.worker()
-            let leases = try await fixture.claim(worker)
-            #expect(leases.count > 1)
-            #expect(leases.flatMap(\.jobs).map(\.id) == ids)
-            #expect(leases.allSatisfy { $0.jobs.count <= Limits.leaseBytes / Limits.argsBytes + 1 })
+            var seen: [JobID] = []
+            while seen.count < ids.count {
+                let jobs = try await fixture.claim(worker).flatMap(\.jobs)
+                #expect(jobs.count >= 1 && jobs.count <= Limits.leaseBytes / Limits.argsBytes + 1)
+                if jobs.isEmpty { break }
+                seen += jobs.map(\.id)
+            }
+            #expect(seen == ids)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a long run of cancelled jobs is left behind a piece at a time`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            for _ in 0..<5 { try await fixture.enqueue(count: 10_000) }
+            _ = try await fixture.store.cancel(.matching(states: [.available], filter: JobFilter()))
+            let last = try await fixture.enqueue(count: 3)
+            let worker = try await fixture.worker()
+            var seen: [JobID] = []
+            for _ in 0..<10 where seen.count < 3 {
+                seen += try await fixture.claim(worker, limit: 1).flatMap(\.jobs).map(\.id)
+            }
+            #expect(seen == last)
+            #expect(try await fixture.counts() == [.cancelled: 50_000, .running: 3])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `with many lanes the head that waits longest still goes first`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            var ids: [JobID] = []
+            for lane in 0..<40 {
+                ids += try await fixture.enqueue(queue: "q\(lane * 7 % 40)")
+                fixture.advance(.milliseconds(10))
+            }
+            let worker = try await fixture.worker()
+            #expect(try await fixture.claim(worker, limit: 15).flatMap(\.jobs).map(\.id) == Array(ids[..<15]))
+            ids += try await fixture.enqueue(queue: "q0")
+            #expect(try await fixture.claim(worker, limit: 100).flatMap(\.jobs).map(\.id) == Array(ids[15...]))
         }
     }
 }

@@ -20,6 +20,8 @@ import Testing
             let job = try #require(try await fixture.store.job(ids[0]))
             #expect(job.crashes == 1)
             #expect(job.summary.attempt == 0, "no attempt is charged for a crash")
+            #expect(job.errors.map(\.error.type) == ["crash"])
+            #expect(job.errors[0].worker == "tester")
             #expect(try await fixture.store.recover().workers == [])
         }
     }
@@ -101,6 +103,31 @@ import Testing
             #expect(listed[0].queues == nil)
             fixture.advance(.seconds(11))
             #expect(try await fixture.store.workers().map(\.alive) == [false])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a job whose workers keep dying waits longer each time`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let id = try await fixture.enqueue()[0]
+            var waits: [Duration] = []
+            for crash in 1...5 {
+                let worker = try await fixture.worker(lease: .seconds(10))
+                #expect(try await fixture.claim(worker).flatMap(\.jobs).map(\.id) == [id])
+                fixture.advance(.seconds(11))
+                #expect(try await fixture.store.recover().recoveredJobs == 1)
+                let job = try #require(try await fixture.store.job(id))
+                #expect(job.crashes == crash)
+                #expect(job.summary.attempt == 0)
+                let due = try await fixture.store.promote(limit: 10).nextDue
+                #expect(job.summary.state == (crash < 3 ? .available : .retryable))
+                if let due {
+                    waits.append(due)
+                    fixture.advance(due + .seconds(1))
+                    _ = try await fixture.store.promote(limit: 10)
+                }
+            }
+            #expect(waits.count == 3 && waits[0] < waits[1] && waits[1] < waits[2])
         }
     }
 }

@@ -165,4 +165,80 @@ import Testing
             #expect(try await fixture.counts() == [.available: 2, .failed: 1])
         }
     }
+
+    @Test(arguments: Engine.allCases)
+    func `a run that was to stop does not run again, however it ends`(_ engine: Engine) async throws {
+        let endings: [Ending] = [
+            .retryable(.boom, after: .zero), .retryable(.boom, after: .seconds(5)), .snoozed(.seconds(5)), .givenBack,
+            .cancelled,
+        ]
+        try await withStore(engine) { fixture in
+            let worker = try await fixture.worker()
+            for ending in endings {
+                let id = try await fixture.enqueue()[0]
+                let lease = try await fixture.claim(worker)[0]
+                _ = try await fixture.store.cancel(.ids([id]))
+                try await fixture.settle(lease, 0, ending)
+                #expect(try await fixture.state(id) == .cancelled)
+            }
+            #expect(try await fixture.counts() == [.cancelled: endings.count])
+            let id = try await fixture.enqueue()[0]
+            let lease = try await fixture.claim(worker)[0]
+            _ = try await fixture.store.cancel(.ids([id]))
+            try await fixture.settle(lease, 0, .completed(result: nil))
+            #expect(try await fixture.state(id) == .completed, "it was done before it could stop")
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a discarded job is unknown to every verb`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let waiting = try await fixture.enqueue()[0]
+            _ = try await fixture.store.cancel(.ids([waiting]))
+            let failed = try await fixture.failedJob()
+            let passed = try await fixture.enqueue(count: 2)
+            _ = try await fixture.store.cancel(.ids([passed[0]]))
+            let dying = try await fixture.worker(lease: .seconds(10))
+            _ = try await fixture.claim(dying)
+            _ = try await fixture.store.cancel(.ids([passed[1]]))
+            fixture.advance(.seconds(11))
+            _ = try await fixture.store.recover()
+            let gone = [waiting, failed] + passed
+            #expect(try await fixture.store.discard(.ids(gone)).changed == 4)
+            for id in gone {
+                #expect(try await fixture.state(id) == nil)
+                for repair in Repair.allCases {
+                    #expect(try await fixture.store.preview(repair, .ids([id])) == RepairReply(changed: 0, missing: [id]))
+                }
+            }
+            #expect(try await fixture.store.retry(.ids(gone)).missing == gone)
+            #expect(try await fixture.store.cancel(.ids(gone)).missing == gone)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a bulk retry takes each job once, though a worker fails them again at once`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let count = 6_000
+            try await fixture.enqueue(count: count)
+            let worker = try await fixture.worker(lease: .seconds(900))
+            func failAll() async throws -> Int {
+                var failed = 0
+                for lease in try await fixture.claim(worker, limit: 4_000) {
+                    _ = try await fixture.store.settle(
+                        lease.jobs.indices.map { .testing(lease.id, $0, .failed(.boom, .exhausted)) })
+                    failed += lease.jobs.count
+                }
+                return failed
+            }
+            var first = 0
+            while first < count { first += try await failAll() }
+            async let retried = fixture.store.retry(.matching(states: [.failed], filter: JobFilter()))
+            var again = 0
+            while again < count { again += try await failAll() }
+            #expect(try await retried.changed == count)
+            #expect(try await failAll() == 0)
+            #expect(try await fixture.counts() == [.failed: count])
+        }
+    }
 }

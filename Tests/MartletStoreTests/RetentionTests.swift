@@ -75,4 +75,21 @@ import Testing
             #expect(try await fixture.claim(worker).flatMap(\.jobs).map(\.id) == [ids[2], ids[3]])
         }
     }
+
+    @Test(arguments: Engine.allCases)
+    func `what was done under a lease that was revoked later goes whole`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let id = try await fixture.enqueue(count: 2)[0]
+            let worker = try await fixture.worker(lease: .seconds(10))
+            let lease = try await fixture.claim(worker)[0]
+            try await fixture.settle(lease, 0, .completed(result: .emptyObject))
+            fixture.advance(.seconds(11))
+            _ = try await fixture.store.recover()
+            #expect(try await fixture.store.job(id)?.result != nil)
+            fixture.advance(.seconds(3_700))
+            _ = try await retain(fixture)
+            #expect(try await fixture.state(id) == nil)
+            #expect(try await fixture.counts() == [.available: 1])
+        }
+    }
 }

@@ -1,3 +1,5 @@
+import Dispatch
+import Foundation
 import Logging
 import MartletCore
 import MartletStore
@@ -13,7 +15,7 @@ struct Bench {
     func worker(_ handlers: [Handler], _ configuration: WorkerConfiguration) -> WorkerService {
         WorkerService(
             store: store, handlers: handlers, configuration: configuration,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            logger: .silent,
             observer: { [events] in events.append($0) })
     }
 
@@ -126,3 +128,33 @@ final class Gate: Sendable {
 }
 
 let done: @Sendable (HandlerCall) async -> Outcome = { _ in .completed(result: nil) }
+
+extension Logger {
+    static let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+}
+
+/// Blocks threads until it is opened.
+final class Blocker: Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
+
+    func wait() {
+        semaphore.wait()
+        semaphore.signal()
+    }
+
+    func open() { semaphore.signal() }
+}
+
+/// A thread outside the pool.
+final class Watcher: Sendable {
+    private let ended = DispatchSemaphore(value: 0)
+
+    init(_ body: @escaping @Sendable () -> Void) {
+        Thread.detachNewThread { [ended] in
+            body()
+            ended.signal()
+        }
+    }
+
+    func join() { ended.wait() }
+}

@@ -1,18 +1,30 @@
 import MartletCore
 import MartletPQ
 import MartletStore
+import Synchronization
 
 /// Appends jobs, in one statement for any number of lanes.
-struct Enqueue: Sendable {
+///
+/// A transaction that makes a lane keeps others from making the same one until it ends. So lanes that this process has not
+/// met are made before, by a call that is committed at once; the jobs then find theirs.
+final class Enqueue: Sendable {
     private let statement: Statement
+    private let makeLanes: Statement
+    private let known = Mutex<Set<Key>>([])
+
+    /// Enough for any queue; who has more asks again now and then.
+    private static let mostKnown = 10_000
 
     init(_ place: Place) {
         statement = Statement("select \(place.quoted).enqueue_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        makeLanes = Statement("select \(place.quoted).make_lanes($1, $2, $3)")
     }
 
     func run(_ jobs: [NewJob], _ database: Database) async throws(StoreError) -> [JobID] {
         guard !jobs.isEmpty else { return [] }
-        let rows = try await database.run(statement, Self.parameters(jobs))
+        let (keys, lanes) = Self.lanes(of: jobs)
+        try await make(keys, database)
+        let rows = try await database.run(statement, Self.parameters(jobs, keys, lanes))
         return rows.int8s(0, 0).map { JobID(rawValue: $0) }
     }
 
@@ -22,7 +34,19 @@ struct Enqueue: Sendable {
         let priority: Int
     }
 
-    private static func parameters(_ jobs: [NewJob]) -> [Value] {
+    private func make(_ keys: [Key], _ database: Database) async throws(StoreError) {
+        let new = known.withLock { known in keys.filter { !known.contains($0) } }
+        guard !new.isEmpty else { return }
+        _ = try await database.run(
+            makeLanes, [.texts(new.map(\.kind)), .texts(new.map(\.queue)), .int4s(new.map { Int32($0.priority) })])
+        known.withLock { known in
+            if known.count + new.count > Self.mostKnown { known = [] }
+            known.formUnion(new)
+        }
+    }
+
+    /// The lanes, and for each job which one, from 1.
+    private static func lanes(of jobs: [NewJob]) -> ([Key], [Int32]) {
         var numbers: [Key: Int32] = [:]
         var keys: [Key] = []
         var last: (key: Key, number: Int32)?
@@ -37,7 +61,11 @@ struct Enqueue: Sendable {
             last = (key, number)
             return number
         }
-        return [
+        return (keys, lanes)
+    }
+
+    private static func parameters(_ jobs: [NewJob], _ keys: [Key], _ lanes: [Int32]) -> [Value] {
+        [
             .array(ArrayBuilder(.text, jobs) { $0.utf8($1.args.utf8) }),
             .texts(keys.map(\.kind)), .texts(keys.map(\.queue)), .int4s(keys.map { Int32($0.priority) }),
             keys.count > 1 ? .int4s(lanes) : .null,

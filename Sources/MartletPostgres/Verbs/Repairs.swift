@@ -2,7 +2,8 @@ import MartletCore
 import MartletPQ
 import MartletStore
 
-/// What people do to jobs. Large selections are repaired in pieces, so that nobody waits long for a lane.
+/// What people do to jobs. Large selections are repaired in pieces, so that nobody waits long for a lane; each job once, even
+/// if it is back in its old state before the last piece is done.
 struct Repairs: Sendable {
     private let repair: Statement
     private let select: Statement
@@ -11,7 +12,8 @@ struct Repairs: Sendable {
 
     init(_ place: Place) {
         let schema = place.quoted
-        repair = Statement("select changed, requested, refused, refused_states, missing from \(schema).repair($1, $2, $3)")
+        repair = Statement(
+            "select changed, requested, refused, refused_states, missing from \(schema).repair($1, $2, $3, $4)")
         select = Statement(
             "select coalesce(array_agg(id), '{}') from \(schema).select_ids($1, $2, $3, $4, $5, $6) as id")
     }
@@ -19,27 +21,25 @@ struct Repairs: Sendable {
     func run(_ repair: Repair, _ selection: JobSelection, _ database: Database) async throws(StoreError) -> RepairReply {
         switch selection {
         case .ids(let ids):
-            return try await run(repair, ids, dryRun: false, database)
+            return try await run(repair, ids, only: nil, dryRun: false, database)
         case .matching(let states, let filter):
+            let ids = try await ids(repair, states, filter, limit: Int(Int32.max) - 1, database)
             var changed = 0
             var requested = 0
-            while true {
-                let ids = try await ids(repair, states, filter, limit: Self.piece, database)
-                let piece = try await run(repair, ids, dryRun: false, database)
+            for start in stride(from: 0, to: ids.count, by: Self.piece) {
+                let part = Array(ids[start..<min(start + Self.piece, ids.count)])
+                let piece = try await run(repair, part, only: states, dryRun: false, database)
                 changed += piece.changed
                 requested += piece.requested
-                // What others took meanwhile is found no more; only when nothing could be changed is there no use in going on.
-                if ids.count < Self.piece || piece.changed == 0 {
-                    return RepairReply(changed: changed, requested: requested)
-                }
             }
+            return RepairReply(changed: changed, requested: requested)
         }
     }
 
     func preview(_ repair: Repair, _ selection: JobSelection, _ database: Database) async throws(StoreError) -> RepairReply {
         switch selection {
         case .ids(let ids):
-            try await run(repair, ids, dryRun: true, database)
+            try await run(repair, ids, only: nil, dryRun: true, database)
         case .matching(let states, let filter):
             RepairReply(changed: try await ids(repair, states, filter, limit: Int(Int32.max) - 1, database).count)
         }
@@ -59,10 +59,14 @@ struct Repairs: Sendable {
     }
 
     private func run(
-        _ repair: Repair, _ ids: [JobID], dryRun: Bool, _ database: Database
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool, _ database: Database
     ) async throws(StoreError) -> RepairReply {
         let rows = try await database.run(
-            self.repair, [.text(repair.rawValue), .int8s(ids.map(\.rawValue)), .bool(dryRun)])
+            self.repair,
+            [
+                .text(repair.rawValue), .int8s(ids.map(\.rawValue)), .bool(dryRun),
+                states.map { Value.texts($0.map(\.rawValue)) } ?? .null,
+            ])
         let refused = zip(rows.int8s(0, 2), rows.texts(0, 3)).compactMap { id, state in
             state.flatMap(JobState.init(rawValue:)).map { RepairReply.Refusal(id: JobID(rawValue: id), state: $0) }
         }

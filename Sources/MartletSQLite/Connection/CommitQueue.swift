@@ -32,9 +32,6 @@ struct CommitQueue<Operation> {
         return expired
     }
 
-    /// When the first one's time is over.
-    var nextDeadline: Int64? { waiting.map(\.deadline).min() }
-
     /// What is waiting is still carried out; nothing more is let in.
     mutating func close() { isClosed = true }
 

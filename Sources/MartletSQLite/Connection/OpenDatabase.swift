@@ -19,13 +19,13 @@ struct DatabaseFiles: Sendable {
         guard !options.path.isEmpty, !options.path.hasPrefix(":"), !options.path.contains("\0") else {
             throw StoreError(.unusable, "\(options.path.debugDescription) is not a file; a queue has to outlive its process")
         }
-        let url = URL(fileURLWithPath: options.path)
-        let directory = url.deletingLastPathComponent().resolvingSymlinksInPath()
+        let target = URL(fileURLWithPath: Self.followLinks(options.path))
+        let directory = target.deletingLastPathComponent().resolvingSymlinksInPath()
         var info = stat()
         guard stat(directory.path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {
             throw StoreError(.unusable, "\(options.path): the directory \(directory.path) does not exist")
         }
-        path = directory.appendingPathComponent(url.lastPathComponent).resolvingSymlinksInPath().path
+        path = directory.appendingPathComponent(target.lastPathComponent).path
         if stat(path, &info) == 0 {
             guard info.st_mode & S_IFMT == S_IFREG else {
                 throw StoreError(.unusable, "\(options.path) is not a regular file")
@@ -33,6 +33,20 @@ struct DatabaseFiles: Sendable {
         } else if !options.create {
             throw StoreError(.unusable, "there is no database at \(options.path)")
         }
+    }
+
+    /// Also through a link to a file that does not exist yet, which Foundation leaves as it is.
+    private static func followLinks(_ path: String) -> String {
+        var path = path
+        // As many as the kernel follows.
+        for _ in 0..<40 {
+            var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+            let count = readlink(path, &buffer, buffer.count - 1)
+            guard count > 0 else { break }
+            let link = String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+            path = URL(fileURLWithPath: link, relativeTo: URL(fileURLWithPath: path).deletingLastPathComponent()).path
+        }
+        return path
     }
 }
 

@@ -16,17 +16,19 @@ import Synchronization
 /// Checkpoints happen under the same turn, which also keeps clear of the WAL-reset bug of SQLite 3.7.0–3.51.2
 /// (https://sqlite.org/wal.html, "The WAL-Reset Bug"): it needs a writer and a checkpoint at the same moment.
 ///
-/// Each live worker also holds one byte of its own: when its process dies the kernel lets go of it, and others know at once.
+/// Each live worker also holds one byte of its own; see ``Liveness``.
 final class WriteLock: Sendable {
+    private let path: String
     private let descriptor: Int32
 
     private static let next: Int64 = 0
     private static let turn: Int64 = 1
     /// Held by nobody, ever: asks whether the file system knows such locks at all.
     private static let trial: Int64 = 2
-    private static let workers: Int64 = 1 << 10
+    private static let beacons: Int64 = 1 << 10
 
     init(path: String) throws(StoreError) {
+        self.path = path
         descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             let reason = String(cString: strerror(errno))
@@ -86,12 +88,21 @@ final class WriteLock: Sendable {
 
     func release() { check(martlet_unlock_byte(descriptor, Self.turn)) }
 
-    func holdAlive(worker: Int64) { check(martlet_lock_byte(descriptor, Self.workers + worker)) }
+    func tryHold(beacon: Int64) -> Bool { martlet_try_lock_byte(descriptor, Self.beacons + beacon) == 0 }
 
-    func letGo(worker: Int64) { check(martlet_unlock_byte(descriptor, Self.workers + worker)) }
+    func letGo(beacon: Int64) { check(martlet_unlock_byte(descriptor, Self.beacons + beacon)) }
 
-    /// Whether another opening of the file holds the worker's byte. Not for workers of this store.
-    func isHeldElsewhere(worker: Int64) -> Bool { martlet_probe_byte(descriptor, Self.workers + worker) != 0 }
+    /// Whether another opening of the file holds the beacon; also when nobody can tell, because the file was replaced.
+    func isHeldElsewhere(beacon: Int64) -> Bool {
+        !isCurrent || martlet_probe_byte(descriptor, Self.beacons + beacon) != 0
+    }
+
+    /// Somebody may have deleted the lock file; those who came later then lock another one.
+    private var isCurrent: Bool {
+        var ours = stat()
+        var theirs = stat()
+        return fstat(descriptor, &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino == theirs.st_ino
+    }
 
     private func check(_ code: Int32) {
         // Only a file system without locks, or a kernel out of lock memory, gets here; going on would corrupt.

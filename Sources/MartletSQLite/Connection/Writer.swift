@@ -29,6 +29,8 @@ final class Writer: Sendable {
     private let stopped = DispatchGroup()
     private let checkpointer: Checkpointer
     private let synchronous = SynchronousSetting()
+    private let isWaiting = Atomic(false)
+    private let isWatched = Atomic(false)
 
     init(files: DatabaseFiles, database: DatabaseQueue, lock: WriteLock, options: SQLiteOptions) {
         self.files = files
@@ -85,14 +87,19 @@ final class Writer: Sendable {
         return try answer.withLock { $0! }.get()
     }
 
-    /// Carries out what is waiting, then closes the connection under the lock. Returns when that is done.
+    /// Carries out what is waiting, then closes the connection under the lock. Returns when that is done, or when the turn at
+    /// the lock does not come: the thread then goes on waiting for it, and the end of the process ends it.
     func close() async {
         pending.withLock { $0.close() }
         wake.signal()
-        await withUnsafeContinuation { continuation in
-            stopped.notify(queue: .global()) { continuation.resume() }
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            let once = Once { continuation.resume() }
+            stopped.notify(queue: .global()) { once.run() }
+            DispatchQueue.global().asyncAfter(deadline: .now() + Self.closing.inSeconds) { once.run() }
         }
     }
+
+    private static let closing: Duration = .seconds(2)
 
     private func submit(_ operation: Operation) {
         let deadline = clock.sinceBoot() + busyTimeout.milliseconds
@@ -130,19 +137,34 @@ final class Writer: Sendable {
     /// While another process keeps its turn, operations whose time is over fail; we go on waiting for those that come.
     private func takeTurn() {
         guard !lock.tryTake() else { return }
-        let watch = Task { await failOverdue() }
+        isWaiting.store(true, ordering: .sequentiallyConsistent)
+        watchTheWait()
         lock.take()
-        watch.cancel()
+        isWaiting.store(false, ordering: .sequentiallyConsistent)
     }
 
-    private func failOverdue() async {
-        while !Task.isCancelled {
-            let now = clock.sinceBoot()
-            for operation in pending.withLock({ $0.expire(now: now) }) {
-                operation.finish(.turnNeverCame(files, busyTimeout))
-            }
-            let next = pending.withLock { $0.nextDeadline } ?? now + busyTimeout.milliseconds
-            do { try await Task.sleep(for: .milliseconds(max(10, next - now))) } catch { return }
+    /// One thread watches over many waits: turns come in microseconds, and it is needed only when one does not come. A thread
+    /// and not a task, since handlers that block the pool must not hold up these errors as well.
+    private func watchTheWait() {
+        guard !isWatched.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        let thread = Thread { [self] in
+            failOverdue()
+            isWatched.store(false, ordering: .sequentiallyConsistent)
+            // A wait may have begun in between, and seen a watch that was already over.
+            if isWaiting.load(ordering: .sequentiallyConsistent) { watchTheWait() }
+        }
+        thread.name = "martlet-turn"
+        thread.start()
+    }
+
+    /// Ends when nobody has waited for a while.
+    private func failOverdue() {
+        var quiet = 0
+        while quiet < 20 {
+            Thread.sleep(forTimeInterval: 0.1)
+            quiet = isWaiting.load(ordering: .sequentiallyConsistent) ? 0 : quiet + 1
+            let overdue = pending.withLock { $0.expire(now: clock.sinceBoot()) }
+            for operation in overdue { operation.finish(.turnNeverCame(files, busyTimeout)) }
         }
     }
 
@@ -152,7 +174,12 @@ final class Writer: Sendable {
         do {
             try transaction(needed, db)
         } catch {
-            guard needed.count > 1 else { return needed[0].fail(StoreError(error, path: files.shown)) }
+            let failure = StoreError(error, path: files.shown)
+            // Where waiting for another program was in vain, or the file is unusable, each alone would only wait as long again.
+            guard needed.count > 1, failure.mayBelongToOne else {
+                for operation in needed { operation.fail(failure) }
+                return
+            }
             for operation in needed {
                 do { try transaction([operation], db) } catch { operation.fail(StoreError(error, path: files.shown)) }
             }
@@ -172,6 +199,28 @@ final class Writer: Sendable {
             if db.isInsideTransaction { try db.run("rollback") }
             throw error
         }
+    }
+}
+
+extension StoreError {
+    /// Whether it may come of one operation of a group and not of all.
+    fileprivate var mayBelongToOne: Bool {
+        switch code {
+        case .full, .internal: true
+        case .unavailable, .unusable, .incompatible, .closed, .unknown: false
+        }
+    }
+}
+
+/// Does something the first time it is asked to.
+private final class Once: Sendable {
+    private let isDone = Atomic(false)
+    private let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+    func run() {
+        if !isDone.exchange(true, ordering: .relaxed) { body() }
     }
 }
 

@@ -35,7 +35,7 @@ enum Enqueue {
             log.again()
         }
         run.finish(&tally)
-        try tally.write(db)
+        try tally.write(now: now, db)
         return jobs.indices.map { JobID(rawValue: first + Int64($0)) }
     }
 

@@ -22,7 +22,7 @@ enum Promote {
                 tally.move(from: Delayed.state(job.state), to: .available, lane: job.lane)
             }
         }
-        try tally.write(db)
+        try tally.write(now: now, db)
         return PromotionReply(moved: due.count, nextDue: try nextDue(now: now, db))
     }
 }

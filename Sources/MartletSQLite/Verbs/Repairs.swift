@@ -4,14 +4,19 @@ import MartletStore
 
 /// What people do to jobs, for jobs named one by one.
 enum Repairs {
-    static func run(_ repair: Repair, _ ids: [JobID], now: Timestamp, dryRun: Bool, _ db: Database) throws -> RepairReply {
+    /// - Parameter states: jobs in another state by now are passed over in silence; nil: they are refused.
+    static func run(
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, now: Timestamp, dryRun: Bool, _ db: Database
+    ) throws -> RepairReply {
         var changed = 0
         var requested = 0
         var refused: [RepairReply.Refusal] = []
         var missing: [JobID] = []
         var tally = LaneTally()
         for id in ids {
-            guard let place = try Whereabouts.find(id, db) else {
+            let place = try Whereabouts.find(id, db)
+            if let states, !states.contains(where: { $0 == place?.state }) { continue }
+            guard let place else {
                 missing.append(id)
                 continue
             }
@@ -28,7 +33,7 @@ enum Repairs {
             case .discard: try discard(id, place, &tally, db)
             }
         }
-        try tally.write(db)
+        try tally.write(now: now, db)
         return RepairReply(changed: changed, requested: requested, refused: refused, missing: missing)
     }
 
@@ -97,7 +102,7 @@ enum Repairs {
 
     private static func lane(of id: JobID, in table: String, _ db: Database) throws -> Int64 {
         let lane = try db.first("select lane from \(table) where id = ?", .int(id.rawValue)) { $0.int(0) }
-        guard let lane else { throw StoreErrors.damaged("job \(id) is missing in \(table)") }
+        guard let lane else { throw StoreError.damaged("job \(id) is missing in \(table)") }
         return lane
     }
 }

@@ -5,13 +5,27 @@ import MartletStore
 /// Removes what ended long enough ago. Completed jobs go with their lease, a range of the log at a time; the newest lease
 /// of a lane stays as its cursor, emptied.
 enum Retain {
+    static func isDue(_ policy: RetentionPolicy, now: Timestamp, _ db: Database) throws -> Bool {
+        try db.first(
+            "select exists (\(oldLeases)) or exists (select 1 from martlet_failed where finished_at < ?3)",
+            .int((now - policy.completed).microseconds), .int(1), .int((now - policy.failed).microseconds)
+        ) { $0.int(0) != 0 } ?? false
+    }
+
+    private static let oldLeases = """
+        select l.id, l.lane, l.first, l.upto, l.completed,
+          l.upto = (select max(n.upto) from martlet_lease n where n.lane = l.lane)
+        from martlet_lease l indexed by martlet_lease_ended
+        where l.finished_at is not null and l.finished_at < ?1 and l.upto >= l.first order by l.finished_at limit ?2
+        """
+
     static func run(_ policy: RetentionPolicy, limit: Int, now: Timestamp, _ db: Database) throws -> Int {
         var tally = LaneTally()
         var removed = try leases(finishedBefore: now - policy.completed, limit: limit, &tally, db)
         if removed < limit {
             removed += try failed(finishedBefore: now - policy.failed, limit: limit - removed, &tally, db)
         }
-        try tally.write(db)
+        try tally.write(now: now, db)
         // A worker is kept as long as a lease may show its name.
         try db.run(
             "delete from martlet_worker where ended_at < ?", .int((now - policy.completed - .seconds(86_400)).microseconds))
@@ -21,13 +35,8 @@ enum Retain {
     private static func leases(
         finishedBefore time: Timestamp, limit: Int, _ tally: inout LaneTally, _ db: Database
     ) throws -> Int {
-        // Leases finish almost in the order of their ids: a few open ones at the front do not make this slow.
         let old = try db.rows(
-            """
-            select l.id, l.lane, l.first, l.upto, l.completed,
-              l.upto = (select max(n.upto) from martlet_lease n where n.lane = l.lane)
-            from martlet_lease l where l.finished_at < ? and l.upto >= l.first order by l.id limit ?
-            """, .int(time.microseconds), .int(max(1, min(limit, 100)))
+            oldLeases, .int(time.microseconds), .int(max(1, min(limit, 100)))
         ) {
             (
                 id: $0.int(0), lane: $0.int(1), first: $0.int(2), upto: $0.int(3), completed: $0.count(4),
@@ -62,7 +71,7 @@ enum Retain {
             "select not exists (select 1 from martlet_result) and not exists (select 1 from martlet_attempt_error)"
         ) { $0.int(0) != 0 }
         if isBare == true { return }
-        guard let lease = try OpenLease(id, db) else { return }
+        guard let lease = try OpenLease(id, db, evenIfRevoked: true) else { return }
         for index in 0..<lease.positions.count where lease.marks[index] == .completed {
             let job = try LogEntry(position: lease.positions[index], lane: lease.lane).job(db)
             try db.run("delete from martlet_result where job = ?", .int(job))

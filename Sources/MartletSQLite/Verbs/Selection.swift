@@ -2,8 +2,7 @@ import GRDB
 import MartletCore
 import MartletStore
 
-/// Finds the jobs that a bulk repair is meant for, a bounded piece at a time. Repaired jobs drop out of what is found,
-/// so asking again gives the next piece.
+/// Finds the jobs that a bulk repair is meant for.
 enum Selection {
     static func ids(_ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter, limit: Int, _ db: Database) throws
         -> [JobID]
@@ -16,10 +15,6 @@ enum Selection {
             }
         }
         return found
-    }
-
-    static func count(_ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter, _ db: Database) throws -> Int {
-        try ids(repair, states, filter, limit: .max, db).count
     }
 
     private static func ids(
@@ -61,13 +56,15 @@ enum Selection {
     private static func running(lane: Int64, _ filter: JobFilter, limit: Int, _ db: Database) throws -> [JobID] {
         guard filter.fingerprint == nil else { return [] }
         var found: [JobID] = []
-        let leases = try db.rows("select id from martlet_lease where lane = ? and open > 0 order by id", .int(lane)) {
+        let leases = try db.rows(
+            "select id from martlet_lease indexed by martlet_lease_running where lane = ? and open > 0 order by upto",
+            .int(lane)
+        ) {
             LeaseID(rawValue: $0.int(0))
         }
         for id in leases {
             guard let lease = try OpenLease(id, db) else { continue }
-            let asked = Set(
-                try db.rows("select idx from martlet_cancel_request where lease = ?", .int(id.rawValue)) { $0.count(0) })
+            let asked = try CancelRequests.of(id, db)
             for index in 0..<lease.positions.count where lease.isOpen(index) && !asked.contains(index) {
                 let job = try db.first(
                     "select coalesce(id, position) from martlet_job where position = ? and enqueued_at >= ?",

@@ -15,13 +15,16 @@ enum Settle {
             }
             let fresh = group.filter { lease.isOpen($0.index) }
             repeated += group.count - fresh.count
+            let cancelled = try fresh.contains(where: \.ending.runsAgain) ? CancelRequests.of(lease.id, db) : []
             for settlement in fresh where lease.isOpen(settlement.index) {
-                lease.mark(settlement)
-                try carryOut(settlement, lease, now: now, &tally, db)
+                // A person was told that it will stop, so it does not run again.
+                let isOver = cancelled.contains(settlement.index) && settlement.ending.runsAgain
+                lease.mark(settlement, as: isOver ? .cancelled : settlement.ending.mark)
+                try carryOut(settlement, isOver ? .cancelled : settlement.ending, lease, now: now, &tally, db)
             }
             try lease.write(now: now, db)
         }
-        try tally.write(db)
+        try tally.write(now: now, db)
         return SettleReply(lost: lost, repeated: repeated)
     }
 
@@ -34,10 +37,11 @@ enum Settle {
     }
 
     private static func carryOut(
-        _ settlement: Settlement, _ lease: OpenLease, now: Timestamp, _ tally: inout LaneTally, _ db: Database
+        _ settlement: Settlement, _ ending: Ending, _ lease: OpenLease, now: Timestamp, _ tally: inout LaneTally,
+        _ db: Database
     ) throws {
         let entry = LogEntry(position: lease.positions[settlement.index], lane: lease.lane)
-        switch settlement.ending {
+        switch ending {
         case .completed(let result):
             if let result {
                 try db.run(
@@ -63,6 +67,9 @@ enum Settle {
                 .failed, reason: reason, failure: failure, attempts: 1, lease.history(of: settlement), now: now, db)
             tally.move(from: .running, to: .failed, lane: lease.lane)
         case .cancelled:
+            if case .retryable(let error, _) = settlement.ending {
+                try recordError(error, settlement, lease, entry, now: now, db)
+            }
             try entry.end(.cancelled, attempts: 1, lease.history(of: settlement), now: now, db)
             tally.move(from: .running, to: .cancelled, lane: lease.lane)
         case .givenBack:
@@ -82,5 +89,21 @@ enum Settle {
             .int(entry.position), .int(settlement.maxAttempts), .text(error.type), .text(error.message),
             .optional(error.detail), .int((lease.claimedAt + settlement.waited).microseconds), .int(now.microseconds),
             .optional(lease.worker))
+    }
+}
+
+extension Ending {
+    fileprivate var runsAgain: Bool {
+        switch self {
+        case .retryable, .snoozed, .givenBack: true
+        case .completed, .failed, .cancelled: false
+        }
+    }
+}
+
+enum CancelRequests {
+    /// The indexes of the lease's jobs that a person asked to stop.
+    static func of(_ lease: LeaseID, _ db: Database) throws -> Set<Int> {
+        Set(try db.rows("select idx from martlet_cancel_request where lease = ?", .int(lease.rawValue)) { $0.count(0) })
     }
 }

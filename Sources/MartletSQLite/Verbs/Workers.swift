@@ -4,17 +4,19 @@ import MartletCore
 import MartletStore
 
 enum Workers {
-    static func register(_ worker: WorkerRegistration, clock: any StoreClock, _ db: Database) throws -> WorkerID {
+    static func register(
+        _ worker: WorkerRegistration, beacon: Int64, clock: any StoreClock, _ db: Database
+    ) throws -> WorkerID {
         let now = clock.now().microseconds
         try db.run(
             """
             insert into martlet_worker (name, host, pid, version, kinds, queues, concurrency, lease_ms, started_at,
-              heartbeat_at, boot_id, expires_boot_ms)
-            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+              heartbeat_at, boot_id, expires_boot_ms, beacon)
+            values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             .text(worker.name), .text(worker.host), .int(worker.pid), .text(worker.version), .text(try json(worker.kinds)),
             .optional(try worker.queues.map(json)), .int(worker.concurrency), .int(worker.lease.milliseconds), .int(now),
-            .int(now), .text(clock.bootID()), .int(clock.sinceBoot() + worker.lease.milliseconds))
+            .int(now), .text(clock.bootID()), .int(clock.sinceBoot() + worker.lease.milliseconds), .int(beacon))
         return WorkerID(rawValue: db.lastInsertedRowID)
     }
 
@@ -40,20 +42,21 @@ enum Workers {
             ?? false
     }
 
-    static func list(clock: any StoreClock, _ db: Database) throws -> [WorkerSummary] {
+    static func list(_ liveness: Liveness, _ db: Database) throws -> [WorkerSummary] {
         try db.rows(
             """
             select id, name, host, pid, version, kinds, queues, concurrency, started_at, heartbeat_at,
-              boot_id = ?1 and expires_boot_ms > ?2,
+              beacon, boot_id <> ?1 or expires_boot_ms <= ?2,
               (select coalesce(sum(open), 0) from martlet_lease l where l.worker = w.id and l.open > 0)
             from martlet_worker w where ended_at is null order by id
-            """, .text(clock.bootID()), .int(clock.sinceBoot())
+            """, .text(liveness.clock.bootID()), .int(liveness.clock.sinceBoot())
         ) { row in
             WorkerSummary(
                 id: WorkerID(rawValue: row.int(0)), name: row.text(1), host: row.text(2), pid: row.count(3),
                 version: row.text(4), kinds: try names(row.text(5)), queues: try row.optionalText(6).map(names),
                 concurrency: row.count(7), startedAt: Timestamp(microseconds: row.int(8)),
-                heartbeatAt: Timestamp(microseconds: row.int(9)), alive: row.int(10) != 0, running: row.count(11))
+                heartbeatAt: Timestamp(microseconds: row.int(9)),
+                alive: !liveness.isDead(beacon: row.int(10), isExpired: row.int(11) != 0), running: row.count(12))
         }
     }
 

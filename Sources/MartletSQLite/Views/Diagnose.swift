@@ -6,10 +6,10 @@ import MartletStore
 
 /// What `martlet doctor` looks at on this engine.
 enum Diagnose {
-    static func run(_ files: DatabaseFiles, clock: any StoreClock, _ db: Database) throws -> [Finding] {
+    static func run(_ files: DatabaseFiles, _ liveness: Liveness, _ db: Database) throws -> [Finding] {
         var findings = [version(), try schema(db)]
         findings += try settings(db)
-        findings += [try integrity(db), disk(files), log(files), try counters(db), try deadWorkers(clock: clock, db)]
+        findings += [try integrity(db), disk(files), log(files), try counters(db), try deadWorkers(liveness, db)]
         return findings
     }
 
@@ -79,11 +79,12 @@ enum Diagnose {
         return Finding("counters", .problem, wrong.prefix(5).joined(separator: "; "))
     }
 
-    private static func deadWorkers(clock: any StoreClock, _ db: Database) throws -> Finding {
-        let silent = try Workers.list(clock: clock, db).filter { !$0.alive }
-        guard !silent.isEmpty else { return Finding("workers", .ok, "none is overdue") }
+    private static func deadWorkers(_ liveness: Liveness, _ db: Database) throws -> Finding {
+        let silent = try Workers.list(liveness, db).filter { !$0.alive }
+        guard !silent.isEmpty else { return Finding("workers", .ok, "none is gone or overdue") }
         let names = silent.map { "\($0.name) (\($0.running) jobs)" }.joined(separator: ", ")
         return Finding(
-            "workers", .warning, "silent for longer than their lease: \(names); any running worker takes their jobs over")
+            "workers", .warning,
+            "gone or silent for longer than their lease: \(names); any running worker takes their jobs over")
     }
 }

@@ -82,7 +82,7 @@ struct JobRow {
 
     func summary(_ lanes: [Int64: LaneKey], lastError: AttemptError?) throws -> JobSummary {
         guard let lane = lanes[lane], let priority = Priority(rawValue: lane.priority) else {
-            throw StoreErrors.damaged("job \(id) belongs to no lane")
+            throw StoreError.damaged("job \(id) belongs to no lane")
         }
         return JobSummary(
             id: id, kind: lane.kind, queue: lane.queue, priority: priority, state: state, attempt: attempt,

@@ -41,29 +41,49 @@ enum List {
         return found
     }
 
-    /// Jobs of one of the two side tables.
+    /// Jobs of one of the two side tables: a look at each state, of each lane or failure where the filter names some. Every
+    /// look goes down an index that ends in the id, and stops at a page.
     private static func table(
-        _ name: String, _ columns: String, _ held: Set<JobState>, _ states: Set<JobState>, _ lanes: [Int64: LaneKey],
+        _ name: String, _ columns: String, _ held: [JobState], _ states: Set<JobState>, _ lanes: [Int64: LaneKey],
         _ query: JobQuery, _ db: Database, read: (borrowing SQLStatement) -> JobRow
     ) throws -> [JobRow] {
-        let wanted = states.intersection(held)
-        guard !wanted.isEmpty else { return [] }
-        let isFailed = held.contains(.failed)
-        if query.filter.fingerprint != nil && !isFailed { return [] }
-        // One lane has an index of its own; for more, the id order with a filter finds a page soon.
-        var conditions = ["id < ?1", "enqueued_at >= ?2", "(?3 is null or ?3 = state)"]
-        if query.filter.kind != nil || query.filter.queue != nil {
-            conditions.append("lane in (\(lanes.keys.sorted().map(String.init).joined(separator: ",")))")
+        let filter = query.filter
+        var found: [JobRow] = []
+        for state in held where states.contains(state) {
+            if let fingerprint = filter.fingerprint {
+                guard state == .failed else { continue }
+                for failure in try Failures.ids(fingerprint, db) {
+                    found += try page("failure = ?1 and state = 'failed'", failure, state, name, columns, query, db, read)
+                        .filter { lanes[$0.lane] != nil }
+                }
+            } else if filter.kind != nil || filter.queue != nil {
+                for lane in lanes.keys {
+                    found += try page("lane = ?1 and state = ?2", lane, state, name, columns, query, db, read)
+                }
+            } else {
+                found += try page("state = ?2", 0, state, name, columns, query, db, read)
+            }
         }
-        if isFailed {
-            conditions.append("(?4 is null or failure in (select id from martlet_failure where fingerprint = ?4))")
-        } else {
-            conditions.append("?4 is null")
+        return found
+    }
+
+    /// - Parameter key: a lane or a failure.
+    private static func page(
+        _ condition: String, _ key: Int64, _ state: JobState, _ table: String, _ columns: String, _ query: JobQuery,
+        _ db: Database, _ read: (borrowing SQLStatement) -> JobRow
+    ) throws -> [JobRow] {
+        let statement = try db.prepared("select \(columns) from \(table) where \(condition) and id < ?3 order by id desc")
+        defer { statement.reset() }
+        statement.bind(1, .int(key))
+        statement.bind(2, .text(state.rawValue))
+        statement.bind(3, .int(query.after ?? .max))
+        var rows: [JobRow] = []
+        while try rows.count <= query.limit && statement.step() {
+            let row = read(statement)
+            // Ids are given at the enqueue, so all that follow are as old.
+            if let since = query.filter.since, row.enqueuedAt < since { break }
+            rows.append(row)
         }
-        return try db.rows(
-            "select \(columns) from \(name) where \(conditions.joined(separator: " and ")) order by id desc limit ?5",
-            .int(query.after ?? .max), .int(query.filter.since?.microseconds ?? .min),
-            wanted.count == 1 ? .text(wanted.first!.rawValue) : .null, .optional(query.filter.fingerprint),
-            .int(query.limit + 1), read: read)
+        return rows
     }
 }

@@ -11,6 +11,8 @@ struct LogWalk {
     private let wanted: Set<JobState>
     private let since: Int64
     private var before: Int64
+    /// The beginning of the last lease that was looked into.
+    private var below: Int64?
     private var buffer: [JobRow] = []
     private var isInLeases = false
     private var isOver = false
@@ -65,24 +67,42 @@ struct LogWalk {
             """, .int(lane), .int(before), .int(Self.page), read: { JobRow(log: $0) })
     }
 
-    private func lease(_ db: Database) throws -> (first: Int64, rows: [JobRow])? {
-        let found = try db.first(
-            """
-            select id, first, revoked_at is not null from martlet_lease
-            where lane = ? and first < ? and (open > 0 or completed > 0) and (open > 0 or ?) order by upto desc limit 1
-            """, .int(lane), .int(before), .int(wanted.contains(.completed) ? 1 : 0)
-        ) { (id: LeaseID(rawValue: $0.int(0)), first: $0.int(1), isRevoked: $0.int(2) != 0) }
-        guard let found else { return nil }
-        guard let lease = try OpenLease(found.id, db, evenIfRevoked: true) else { return nil }
+    /// The next lease further down that holds something of interest, with those of its entries that do.
+    private mutating func lease(_ db: Database) throws -> (first: Int64, rows: [JobRow])? {
+        guard let id = try nextLease(db), let lease = try OpenLease(id, db, evenIfRevoked: true) else { return nil }
+        below = lease.positions.first
         let entries = try db.rows(
             """
-            select \(JobRow.logColumns) from martlet_job where lane = ? and position >= ? and position < ?
-              and position <= (select upto from martlet_lease where id = ?)
+            select \(JobRow.logColumns) from martlet_job where lane = ?1 and position >= ?2 and position < ?3
+              and position <= (select upto from martlet_lease where id = ?4)
             order by position desc
-            """, .int(lane), .int(found.first), .int(before), .int(found.id.rawValue), read: { JobRow(log: $0) })
+            """, .int(lane), .int(lease.positions.first), .int(before), .int(id.rawValue), read: { JobRow(log: $0) })
         let rows = entries.compactMap { entry in
-            lease.positions.index(of: entry.cursor).flatMap { entry.leased(lease, index: $0, isRevoked: found.isRevoked) }
+            lease.positions.index(of: entry.cursor).flatMap {
+                entry.leased(lease, index: $0, isRevoked: lease.isRevoked)
+            }
         }
-        return (found.first, rows)
+        return (lease.positions.first, rows)
+    }
+
+    /// Leases of a lane follow each other without overlap: the first that is wanted may reach beyond the place where the
+    /// walk stands, all others end below the one before.
+    private func nextLease(_ db: Database) throws -> LeaseID? {
+        let read: (borrowing SQLStatement) -> LeaseID = { LeaseID(rawValue: $0.int(0)) }
+        if below == nil, before != .max {
+            let reaching = try db.first(
+                """
+                select id from (select id, first, open, completed from martlet_lease where lane = ? and upto >= ? order by upto
+                  limit 1) where first < ? and (open > 0 or completed > 0)
+                """, .int(lane), .int(before), .int(before), read: read)
+            if let reaching { return reaching }
+        }
+        let index = wanted.contains(.completed) ? "martlet_lease_live" : "martlet_lease_running"
+        let condition = wanted.contains(.completed) ? "(open > 0 or completed > 0)" : "open > 0"
+        return try db.first(
+            """
+            select id from martlet_lease indexed by \(index) where lane = ? and upto < ? and \(condition)
+            order by upto desc limit 1
+            """, .int(lane), .int(below ?? before), read: read)
     }
 }

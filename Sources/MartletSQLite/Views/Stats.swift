@@ -4,13 +4,13 @@ import MartletStore
 
 /// Counts per state, read from the lanes' own counters: as quick with ten million jobs as with ten.
 enum Stats {
-    static func run(now: Timestamp, clock: any StoreClock, _ db: Database) throws -> StoreStats {
+    static func run(now: Timestamp, _ db: Database) throws -> StoreStats {
         let lanes = try all(now: now, db)
         return StoreStats(counts: sum(lanes), oldestAvailable: lanes.compactMap(\.oldest).max())
     }
 
-    static func queues(now: Timestamp, clock: any StoreClock, _ db: Database) throws -> [QueueSummary] {
-        let workers = try Workers.list(clock: clock, db).filter(\.alive)
+    static func queues(now: Timestamp, _ liveness: Liveness, _ db: Database) throws -> [QueueSummary] {
+        let workers = try Workers.list(liveness, db).filter(\.alive)
         let groups = Dictionary(grouping: try all(now: now, db)) { [$0.key.queue, $0.key.kind] }
         return groups.values.map { lanes in
             let key = lanes[0].key
@@ -30,12 +30,7 @@ enum Stats {
         try db.rows(
             """
             select queue, kind, priority, scheduled, available, running, retryable, completed, failed, cancelled,
-              case when available > 0 then
-                (select max(j.enqueued_at, coalesce(j.run_at, 0)) from martlet_job j
-                 where j.lane = l.id
-                   and j.position > coalesce((select max(s.upto) from martlet_lease s where s.lane = l.id), 0)
-                 order by j.position limit 1)
-              end
+              case when available > 0 then since end
             from martlet_lane l
             """
         ) { row in

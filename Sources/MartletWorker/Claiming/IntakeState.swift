@@ -10,8 +10,9 @@ import MartletStore
 /// - **ahead**: about a horizon of work for kinds known to be fast, in chunks of up to a whole lease, so that the next chunk is
 ///   on its way while the last one runs.
 ///
-/// An empty answer quiets its question until the next poll or hint. A hint that comes while a claim is under way counts for
-/// the claim after it, since that one may have looked too early.
+/// An empty answer quiets its question until the next poll or hint, and for a moment even if hints come without end: under load
+/// every commit of anybody is a hint, and most are about something else. A hint that comes while a claim is under way counts
+/// for the claim after it, since that one may have looked too early.
 struct IntakeState {
     enum Question: CaseIterable {
         case front, ahead
@@ -54,12 +55,22 @@ struct IntakeState {
         var overdue = 0
         /// Claimed and in no slot.
         var buffered = 0
+        /// Size of a job's args: of the last lease, or the average if that is more.
+        var bytes = 0.0
         /// Since when the buffered ones have had no slot in sight.
         var stuckSince: Moment?
 
         /// Slots that will not be free soon.
         var pinned: Int { cost.isFast ? overdue : slots }
+
+        /// How many jobs of the kind may be claimed and waiting at most.
+        var most: Int { min(2 * Limits.leaseJobs, max(Int(IntakeState.bytesAhead / max(bytes, 1)), 1)) }
     }
+
+    /// Args held in memory for jobs of one kind that are claimed ahead.
+    private static let bytesAhead = 32.0 * 1_048_576
+    /// How long an empty answer is believed whatever hints say.
+    private static let rest: Duration = .milliseconds(1)
 
     private let concurrency: Int
     private let poll: Duration
@@ -67,6 +78,8 @@ struct IntakeState {
     private var inFlight: Question?
     private var last = Question.ahead
     private var quiet: [Question: Moment] = [:]
+    /// When a question was last answered with nothing.
+    private var emptyAt: [Question: Moment] = [:]
     private var hintedMeanwhile = false
     private var isStopped = false
     private var drain: Drain
@@ -140,7 +153,7 @@ struct IntakeState {
             guard kind.cost.isFast else { return nil }
             let target = kind.cost.jobs(within: Cost.horizon, slots: min(kind.limit - kind.overdue, slots))
             // Not more than two leases, and not before half of it is used up: whole chunks, not many small ones.
-            let most = min(target, 2 * Limits.leaseJobs)
+            let most = min(target, kind.most)
             guard kind.buffered <= most / 2 else { return nil }
             let missing = min(most - kind.buffered, Limits.leaseJobs)
             return missing > 0 ? Plan.Want(kind: index, limit: missing) : nil
@@ -158,14 +171,15 @@ struct IntakeState {
         guard let jobs else { return }
         if jobs > 0 {
             if drain == .lastLook { drain = .working }
-        } else if !hintedMeanwhile {
-            quiet[question] = now + poll
+        } else {
+            emptyAt[question] = now
+            quiet[question] = now + (hintedMeanwhile ? Self.rest : poll)
         }
     }
 
     mutating func hinted() {
         hintedMeanwhile = true
-        quiet = [:]
+        for (question, moment) in emptyAt where quiet[question] != nil { quiet[question] = moment + Self.rest }
     }
 
     /// - Parameter moved: jobs that were due and are available now; nil when the store could not be asked.
@@ -180,6 +194,14 @@ struct IntakeState {
     // MARK: Counts
 
     mutating func buffered(_ kind: Int, _ change: Int) { kinds[kind].buffered += change }
+
+    /// A lease came.
+    mutating func leased(_ kind: Int, jobs: Int, bytes: Int) {
+        guard jobs > 0 else { return }
+        buffered(kind, jobs)
+        let size = Double(bytes) / Double(jobs)
+        kinds[kind].bytes = max(size, kinds[kind].bytes * 0.75 + size * 0.25)
+    }
 
     /// How many jobs a runner may take of a kind now; zero: none.
     func share(_ kind: Int) -> Int {
@@ -222,11 +244,10 @@ struct IntakeState {
 
     private static let patience: Duration = .seconds(1)
 
-    /// Whether a claim would be asked for now.
+    /// Whether ``next(now:)`` would do something now, so that whoever waits for its answer is to ask again.
     func isHungry(now: Moment) -> Bool {
-        inFlight == nil && !isStopped
-            && Question.allCases.contains { !isQuiet($0, now) && plan($0) != nil }
+        guard inFlight == nil, !isStopped else { return false }
+        if drain != .off, isIdle { return true }
+        return Question.allCases.contains { !isQuiet($0, now) && plan($0) != nil }
     }
-
-    var slots: Int { kinds.reduce(0) { $0 + $1.slots } }
 }

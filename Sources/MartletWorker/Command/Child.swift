@@ -35,6 +35,7 @@ final class Child: Sendable {
     func started(group: pid_t) {
         let wasDoomed = state.withLock { state in
             defer { state = .running(group: group) }
+            RunningCommands.insert(group)
             switch state {
             case .doomed: return true
             case .waiting, .running, .ended: return false
@@ -72,7 +73,10 @@ final class Child: Sendable {
     /// round between the reaping and this line.
     func ended() {
         state.withLock { state in
-            if case .running(let group) = state { kill(-group, SIGKILL) }
+            if case .running(let group) = state {
+                RunningCommands.remove(group)
+                kill(-group, SIGKILL)
+            }
             state = .ended
         }
     }

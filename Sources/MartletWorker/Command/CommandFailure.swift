@@ -1,3 +1,4 @@
+import Glibc
 import MartletCore
 import Subprocess
 
@@ -27,17 +28,25 @@ enum CommandFailure {
     static func error(_ error: any Error, spec: CommandSpec) -> JobError {
         let program = spec.argv[0].debugDescription
         let reason: String
-        switch (error as? SubprocessError)?.code {
+        let known = error as? SubprocessError
+        switch known?.code {
         case .executableNotFound:
-            reason =
-                spec.argv[0].utf8.contains(UInt8(ascii: "/"))
-                ? "no such file, or it is not executable" : "no such program in PATH"
+            reason = whyNotFound(spec)
         case .failedToChangeWorkingDirectory:
             reason = "cannot enter the directory \((spec.workingDirectory ?? ".").debugDescription)"
         case .some, .none:
-            reason = "\(error)"
+            // `Exec format error`, `Too many open files`.
+            reason = known?.underlyingError.map { "\($0)" } ?? "\(error)"
         }
         return JobError(type: "exec", message: "cannot run \(program): \(reason)")
+    }
+
+    /// The library does not tell a file that is not there from one that may not be run.
+    private static func whyNotFound(_ spec: CommandSpec) -> String {
+        let program = spec.argv[0]
+        guard program.utf8.contains(UInt8(ascii: "/")) else { return "no such program in PATH" }
+        let path = program.utf8.first == UInt8(ascii: "/") ? program : (spec.workingDirectory ?? ".") + "/" + program
+        return access(path, F_OK) == 0 ? "it is not an executable file" : "no such file"
     }
 
     private static let signals: [CInt: String] = [

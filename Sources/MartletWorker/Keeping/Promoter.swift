@@ -17,6 +17,8 @@ struct Promoter {
     private static let piece = 1_000
     /// Hints come with every change of the database; delayed jobs are a small part of that.
     private static let betweenHints: Duration = .milliseconds(50)
+    /// A hint is mostly about a job that is due now, and its claim goes first: it is what somebody waits for.
+    private static let courtesy: Duration = .milliseconds(3)
 
     func run() async {
         var backoff = Backoff()
@@ -39,7 +41,7 @@ struct Promoter {
             }
             let hinted = await wake.wait(atMost: max(pause, .milliseconds(1)))
             let early = startedAt + Self.betweenHints - .now
-            if hinted, early > .zero, !floor.isStopping { await Signal().wait(atMost: min(early, pause)) }
+            if hinted, !floor.isStopping { await Signal().wait(atMost: min(max(early, Self.courtesy), pause)) }
         }
     }
 }

@@ -103,7 +103,7 @@ struct FloorState {
                 aftermath.settle += work.settlements(.givenBack, retry: handlers[kind].retry)
             } else {
                 buffer.append(work)
-                intake.buffered(kind, work.count)
+                intake.leased(kind, jobs: work.count, bytes: lease.jobs.reduce(0) { $0 + $1.args.utf8.count })
             }
         }
         aftermath.start = fill()

@@ -67,6 +67,6 @@ struct Runner {
         case .completed, .snoozed: guard floor.herald.wantsJobs else { return }
         case .retryable, .failed, .cancelled, .givenBack: break
         }
-        floor.herald.tell(.jobEnded(kind: handler.kind, id: job.id, ending: ending, ran: ran))
+        floor.herald.tell(.jobEnded(kind: handler.kind, id: job.id, attempt: job.attempt, ending: ending, ran: ran))
     }
 }

@@ -16,8 +16,11 @@ struct WorkerLog: Sendable {
             logger.trace("claimed", metadata: ["leases": "\(leases)", "jobs": "\(jobs)"])
         case .jobStarted(let kind, let id, let attempt):
             logger.debug("job started", metadata: ["job": "\(id)", "kind": "\(kind)", "attempt": "\(attempt)"])
-        case .jobEnded(let kind, let id, let ending, let ran):
-            write(ending, kind: kind, id: id, ran: ran)
+        case .jobEnded(let kind, let id, let attempt, let ending, let ran):
+            let job: Logger.Metadata = [
+                "job": "\(id)", "kind": "\(kind)", "attempt": "\(attempt)", "ran_ms": "\(ran.milliseconds)",
+            ]
+            write(ending, of: job)
         case .abandoned(let kind, let id, let lease):
             logger.error(
                 "the handler ignores its cancellation; its slot was written off",
@@ -58,15 +61,15 @@ struct WorkerLog: Sendable {
         }
     }
 
-    private func write(_ ending: Ending, kind: String, id: JobID, ran: Duration) {
-        var metadata: Logger.Metadata = ["job": "\(id)", "kind": "\(kind)", "ran_ms": "\(ran.milliseconds)"]
+    private func write(_ ending: Ending, of job: Logger.Metadata) {
+        var metadata = job
         switch ending {
         case .completed:
             logger.debug("job completed", metadata: metadata)
         case .retryable(let error, let delay):
             metadata["error"] = "\(error.type): \(error.message)"
             metadata["again_in_ms"] = "\(delay.milliseconds)"
-            logger.info("job will be tried again", metadata: metadata)
+            logger.warning("job failed, will be tried again", metadata: metadata)
         case .failed(let error, let reason):
             metadata["error"] = "\(error.type): \(error.message)"
             metadata["reason"] = "\(reason.rawValue)"

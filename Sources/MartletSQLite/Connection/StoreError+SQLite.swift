@@ -10,6 +10,10 @@ extension StoreError {
         )
     }
 
+    static func damaged(_ what: String) -> StoreError {
+        StoreError(.unusable, "the queue's tables were changed by hand or damaged: \(what); run martlet doctor")
+    }
+
     /// What SQLite said, in words that say what to do.
     init(_ error: any Error, path: String) {
         switch error {
@@ -17,6 +21,8 @@ extension StoreError {
             self = error
         case let error as DatabaseError:
             self.init(error, path: path)
+        case is CancellationError:
+            self.init(.unavailable, "\(path): the call was cancelled")
         default:
             self.init(.internal, "\(path): \(error)")
         }
@@ -32,6 +38,8 @@ extension StoreError {
             )
         case .SQLITE_FULL:
             self.init(.full, "no space left for \(path); nothing was written: free some space and try again; \(said)")
+        case .SQLITE_PROTOCOL, .SQLITE_NOMEM, .SQLITE_INTERRUPT:
+            self.init(.unavailable, "\(path) cannot be used at the moment: \(said)")
         case .SQLITE_IOERR:
             self.init(.unavailable, "\(path) cannot be read or written: \(said); look at the disk and its limits")
         case .SQLITE_NOTADB:
@@ -43,7 +51,9 @@ extension StoreError {
         case .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
             self.init(.unusable, "\(path) is read-only: \(said); look at the permissions of the file and its directory")
         case .SQLITE_CANTOPEN:
-            self.init(.unusable, "\(path) cannot be opened: \(said); look at the directory and its permissions")
+            // Also when the process is out of descriptors, which passes.
+            self.init(
+                .unavailable, "\(path) cannot be opened: \(said); look at its permissions, and at the limit of open files")
         default:
             self.init(.internal, "\(path): \(said)")
         }

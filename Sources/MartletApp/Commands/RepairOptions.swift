@@ -1,0 +1,138 @@
+import ArgumentParser
+import MartletCore
+import MartletStore
+
+/// What `jobs retry`, `cancel` and `discard` have in common: jobs by id, or all that match after a count and a yes.
+struct RepairOptions: ParsableArguments {
+    @Argument(help: ArgumentHelp("Ids of jobs. Without any, --state says which.", valueName: "id"))
+    var ids: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "All jobs in this state; --kind, --queue, --since and --error narrow it down.", valueName: "state"))
+    var state: String?
+
+    @OptionGroup var filter: FilterOptions
+
+    @Flag(help: "Only say how many jobs it would be.")
+    var dryRun = false
+
+    @Flag(name: .shortAndLong, help: "Do not ask.")
+    var yes = false
+
+    @OptionGroup var format: FormatOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func execute(_ repair: Repair, _ console: Console) async throws -> ExitStatus {
+        let selection = try selection(for: repair, now: console.now())
+        return try await database.withStore(console, .existing) { store in
+            switch selection {
+            case .ids: try await repairNamed(repair, selection, store, console)
+            case .matching: try await repairMatching(repair, selection, store, console)
+            }
+        }
+    }
+
+    private func selection(for repair: Repair, now: Timestamp) throws -> JobSelection {
+        guard ids.isEmpty else {
+            guard state == nil, filter.isEmpty else {
+                throw InvalidInput(field: "ID", reason: "name jobs either by id or by --state and filters, not both")
+            }
+            var seen: Set<JobID> = []
+            return .ids(try ids.map { text throws(InvalidInput) in try Values.id(text) }.filter { seen.insert($0).inserted })
+        }
+        let takes = repair.states.map(\.rawValue).sorted().joined(separator: ", ")
+        guard let state else {
+            throw InvalidInput(field: "ID", reason: "no jobs named; give ids, or --state with one of \(takes)")
+        }
+        let wanted = try Values.state(state)
+        guard repair.states.contains(wanted) else {
+            throw Failure(.refused, "\(repair.rawValue) takes \(takes) jobs, not \(wanted.rawValue) ones")
+        }
+        return .matching(states: [wanted], filter: try filter.filter(now: now))
+    }
+
+    private func repairNamed(
+        _ repair: Repair, _ selection: JobSelection, _ store: any JobStore, _ console: Console
+    ) async throws -> ExitStatus {
+        let reply =
+            dryRun ? try await store.preview(repair, selection) : try await store.carryOut(repair, selection)
+        try report(repair, reply, console)
+        for refusal in reply.refused {
+            try console.say("martlet: job \(refusal.id) is \(refusal.state.rawValue): \(repair.refusal(of: refusal.state))")
+        }
+        for id in reply.missing { try console.say("martlet: job \(id) not found") }
+        if !reply.refused.isEmpty { return .refused }
+        return reply.missing.isEmpty ? .done : .notFound
+    }
+
+    private func repairMatching(
+        _ repair: Repair, _ selection: JobSelection, _ store: any JobStore, _ console: Console
+    ) async throws -> ExitStatus {
+        let preview = try await store.preview(repair, selection)
+        guard !dryRun, preview.changed > 0 else {
+            try report(repair, preview, console)
+            return .done
+        }
+        // Where somebody is asked, the question says it.
+        if yes || console.answer == nil { try console.say("\(Counted.jobs(preview.changed)) to \(repair.rawValue)") }
+        try confirm(repair, preview.changed, console)
+        try report(repair, try await store.carryOut(repair, selection), console)
+        return .done
+    }
+
+    private func confirm(_ repair: Repair, _ count: Int, _ console: Console) throws {
+        guard !yes else { return }
+        guard let answer = console.answer else {
+            throw Failure(.refused, "nothing changed: add --yes to \(repair.rawValue) \(Counted.jobs(count))")
+        }
+        try console.errors.write("\(repair.rawValue) \(Counted.jobs(count))? [y/N] ")
+        guard let said = answer()?.lowercased(), said == "y" || said == "yes" else {
+            throw Failure(.refused, "nothing changed")
+        }
+    }
+
+    private func report(_ repair: Repair, _ reply: RepairReply, _ console: Console) throws {
+        if format.json {
+            try console.output.write(JSONWriter(repair: repair, reply, dryRun: dryRun))
+        } else if dryRun {
+            try console.output.write("would \(repair.rawValue) \(Counted.jobs(reply.changed)); nothing changed\n")
+        } else {
+            let asked = reply.requested > 0 ? ", \(reply.requested) of them asked to stop while running" : ""
+            try console.output.write("\(repair.past) \(Counted.jobs(reply.changed))\(asked)\n")
+        }
+    }
+}
+
+extension JobStore {
+    fileprivate func carryOut(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
+        switch repair {
+        case .retry: try await retry(selection)
+        case .cancel: try await cancel(selection)
+        case .discard: try await discard(selection)
+        }
+    }
+}
+
+extension Repair {
+    fileprivate var past: String {
+        switch self {
+        case .retry: "retried"
+        case .cancel: "cancelled"
+        case .discard: "discarded"
+        }
+    }
+
+    /// Why a job in this state is left alone, and what can be done instead.
+    fileprivate func refusal(of state: JobState) -> String {
+        switch (self, state) {
+        case (.retry, .available): "it waits for a worker already"
+        case (.retry, .running): "cancel it first"
+        case (.retry, .completed): "it is done; enqueue it anew to do it again"
+        case (.cancel, .completed), (.cancel, .failed), (.cancel, .cancelled): "it has ended"
+        case (.discard, .completed): "it goes by itself when its retention is over"
+        case (.discard, _): "cancel it first"
+        case (.retry, _), (.cancel, _): "its state does not allow it"
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Glibc
+import Logging
+import MartletCore
+import MartletStore
+import MartletWorker
+
+struct WorkerCommand: Command {
+    static let configuration = CommandConfiguration(
+        commandName: "worker", abstract: "Run jobs as martlet.yaml says, until told to stop.",
+        usage: "martlet worker [<options>]",
+        discussion: """
+            SIGTERM and SIGINT stop gracefully: no new jobs, and running ones may finish within --grace; then they get SIGTERM, \
+            and SIGKILL 5s later. What was not done runs again, here or elsewhere. A second signal ends at once.
+
+            A command gets args as JSON on standard input. Exit status 0 completes the job, and standard output is its result; \
+            75 asks for another attempt; anything else is an error. Both cost an attempt.
+
+            MARTLET.YAML, all keys with their defaults or an example; only kinds must be there:
+
+            \(WorkerFile.reference.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n"))
+
+            EXAMPLES:
+              martlet worker
+              martlet worker --config images.yaml --concurrency 4 --queues a,b
+              martlet worker --drain --fail-on-error
+            """)
+
+    @OptionGroup var options: WorkerOptions
+    @OptionGroup var database: DatabaseOptions
+
+    private static let defaultFile = "martlet.yaml"
+
+    func execute(_ console: Console) async throws -> ExitStatus {
+        let file = try readFile()
+        let settings = try WorkerSettings(options, file, database: try database.url(console, file: file.database))
+        for kind in settings.kinds { try kind.checkCanStart(file: fileName, environment: console.environment) }
+        let log = try DaemonLog(options, console)
+        log.warn(about: settings.kinds, environment: console.environment)
+        // Before the first job starts, so that no signal falls between.
+        let signals = await console.trapSignals?()
+        let store = try await OpenStore.open(settings.database, .creating) { path in
+            log.logger.notice("created the database", metadata: ["path": "\(path)"])
+        }
+        let run = WorkerRun(settings: settings, store: store, log: log, logsArgs: options.logArgs)
+        let result: Result<WorkerTally, any Error>
+        do {
+            result = .success(try await run.untilStopped(by: signals))
+        } catch {
+            result = .failure(error)
+        }
+        await store.close()
+        log.sink.show(status: "")
+        log.sink.flush()
+        let tally = try result.get()
+        return options.failOnError && tally.failed > 0 ? .failed : .done
+    }
+
+    private var fileName: String { options.config ?? Self.defaultFile }
+
+    private func readFile() throws -> WorkerFile {
+        let name = fileName
+        do {
+            return try WorkerFile(parsing: try SmallFile.read(name, limit: 1 << 20, field: "--config"), file: name)
+        } catch let error as SmallFile.Missing where options.config == nil {
+            throw Failure(
+                .usage,
+                "no \(Self.defaultFile) in this directory (\(error.reason)); --config names another. For example:\n\n\(WorkerFile.example)"
+            )
+        } catch let error as SmallFile.Missing {
+            throw InvalidInput(field: "--config", reason: "cannot read \(name): \(error.reason)")
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Glibc
+import Logging
+import MartletCore
+import MartletStore
+import MartletWorker
+import Synchronization
+
+/// One worker from its start to its end, between signals, progress and log.
+struct WorkerRun {
+    let settings: WorkerSettings
+    let store: any JobStore
+    let log: DaemonLog
+    let logsArgs: Bool
+
+    private let running = RunningJobs()
+
+    init(settings: WorkerSettings, store: any JobStore, log: DaemonLog, logsArgs: Bool) {
+        self.settings = settings
+        self.store = store
+        self.log = log
+        self.logsArgs = logsArgs
+    }
+
+    private enum Part: Sendable {
+        case finished, progress
+    }
+
+    /// - Parameter signals: to stop. They are heeded until the process ends, also while the database is being closed.
+    func untilStopped(by signals: AsyncStream<Int32>?) async throws -> WorkerTally {
+        let progress = DrainProgress()
+        let shows = log.showsProgress
+        let worker = WorkerService(
+            store: store, handlers: settings.kinds.map(handler), configuration: settings.configuration, logger: log.logger
+        ) { [running] event in
+            running.observe(event)
+            if shows { progress.observe(event) } else { log.tellSuccess(event) }
+        }
+        if let signals { Task.detached { await stop(worker, on: signals) } }
+        try await withThrowingTaskGroup(of: Part.self) { group in
+            group.addTask {
+                try await worker.run()
+                return .finished
+            }
+            if shows {
+                group.addTask {
+                    await progress.draw(store, log)
+                    return .progress
+                }
+            }
+            while let part = try await group.next() {
+                if case .finished = part { break }
+            }
+            group.cancelAll()
+        }
+        return worker.tally
+    }
+
+    private func handler(_ kind: KindSettings) -> Handler {
+        let handler = Handler(
+            kind: kind.kind, command: kind.command, concurrency: kind.concurrency, timeout: kind.timeout, retry: kind.retry)
+        guard logsArgs else { return handler }
+        return Handler(
+            kind: handler.kind, concurrency: handler.concurrency, timeout: handler.timeout, retry: handler.retry,
+            unwind: handler.unwind
+        ) { call in
+            call.logger.info("args", metadata: ["args": "\(call.args.string)"])
+            return await handler.run(call)
+        }
+    }
+
+    /// The first signal asks, the second one does not wait for the answer.
+    private func stop(_ worker: WorkerService, on signals: AsyncStream<Int32>) async {
+        var asked = false
+        for await signal in signals {
+            let name: Logger.MetadataValue = signal == SIGINT ? "SIGINT" : "SIGTERM"
+            guard asked else {
+                asked = true
+                log.logger.notice("signal; another one ends at once", metadata: ["signal": name])
+                worker.stop(.graceful)
+                continue
+            }
+            worker.stop(.now)
+            log.sink.show(status: "")
+            log.logger.warning(
+                "ending at once; running jobs go back when the lease ends or another worker looks",
+                metadata: ["signal": name, "running": "\(running.count)"])
+            RunningCommands.killAll()
+            log.sink.flush(withinMilliseconds: 200)
+            StopSignals.endNow(signal)
+        }
+    }
+}
+
+/// How many handlers are at work.
+private final class RunningJobs: Sendable {
+    private let ids = Mutex<Set<JobID>>([])
+
+    var count: Int { ids.withLock { $0.count } }
+
+    func observe(_ event: WorkerEvent) {
+        switch event {
+        case .jobStarted(_, let id, _): ids.withLock { _ = $0.insert(id) }
+        case .jobEnded(_, let id, _, _, _), .abandoned(_, let id, _): ids.withLock { _ = $0.remove(id) }
+        case .started, .registered, .claimed, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered, .promoted,
+            .removed, .storeUnavailable, .storeAvailable, .drained, .stopping, .stopped:
+            break
+        }
+    }
+}

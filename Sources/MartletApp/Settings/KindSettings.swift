@@ -1,0 +1,72 @@
+import MartletCore
+import MartletWorker
+import Yams
+
+/// One entry of `kinds:`: how jobs of a kind are run here.
+struct KindSettings: Sendable {
+    let kind: String
+    let command: CommandSpec
+    let timeout: Duration
+    let concurrency: Int?
+    let retry: RetryPolicy
+
+    private static let keys = ["command", "timeout", "concurrency", "retry", "environment", "directory"]
+
+    private static let hints: [String: String] = {
+        let retry = "how often a job is tried is said by retry: { max: 5 }"
+        let names = ["max_attempts", "maxAttempts", "max_retries", "attempts", "retries", "max", "base", "cap", "delays"]
+        return Dictionary(uniqueKeysWithValues: names.map { ($0, retry) })
+    }()
+
+    init(kind: String, _ value: YAMLValue) throws(InvalidInput) {
+        try value.checked { () throws(InvalidInput) in try Name.validate(kind, field: kind) }
+        let mapping = try value.mapping()
+        try mapping.checkKeys(Self.keys, hints: Self.hints)
+        guard let command = mapping["command"] else { throw value.invalid("says no command") }
+        self.kind = kind
+        self.command = try Self.command(command, mapping)
+        timeout =
+            try mapping["timeout"].map { value throws(InvalidInput) in
+                try value.duration(in: WorkerRanges.timeout)
+            } ?? Limits.defaultTimeout
+        concurrency = try mapping["concurrency"].map { value throws(InvalidInput) in
+            try value.integer(in: WorkerRanges.concurrency)
+        }
+        retry =
+            try mapping["retry"].map { value throws(InvalidInput) in
+                try RetrySettings.policy(value)
+            } ?? RetryPolicy()
+    }
+
+    private static func command(_ value: YAMLValue, _ mapping: YAMLMapping) throws(InvalidInput) -> CommandSpec {
+        if case .scalar = value.node {
+            throw value.invalid("expected a list such as [convert, \"-\"]; there is no shell to split one text into words")
+        }
+        let argv = try value.texts()
+        guard !argv.isEmpty else { throw value.invalid("is empty; the first entry is the program to run") }
+        // First by itself, so that what is wrong with it is not said of the environment.
+        _ = try value.checked { () throws(InvalidInput) in try CommandSpec(argv: argv) }
+        let directory = try mapping["directory"].map { value throws(InvalidInput) in try value.text() }
+        guard let environment = mapping["environment"] else {
+            return try value.checked { () throws(InvalidInput) in try CommandSpec(argv: argv, workingDirectory: directory) }
+        }
+        let (passed, set) = try variables(environment)
+        return try environment.checked { () throws(InvalidInput) in
+            try CommandSpec(argv: argv, passedEnvironment: passed, environment: set, workingDirectory: directory)
+        }
+    }
+
+    /// A list passes variables of ours on; keys with values set them.
+    private static func variables(_ value: YAMLValue) throws(InvalidInput) -> ([String], [String: String]) {
+        switch value.node {
+        case .sequence:
+            return (try value.texts(), [:])
+        case .mapping:
+            var set: [String: String] = [:]
+            for (name, entry) in try value.mapping().entries { set[name] = try entry.text() }
+            return ([], set)
+        case .scalar, .alias:
+            throw value.invalid("expected a list of names to pass on, [NAME], or values to set, { NAME: value }")
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Glibc
+import MartletCore
+import MartletPostgres
+import MartletSQLite
+import MartletStore
+
+/// The one place that knows which engine is in use.
+enum OpenStore {
+    enum Access {
+        /// Commands that look or repair: without a database there is nothing to look at.
+        case existing
+        /// Commands that bring work or wait for it.
+        case creating
+    }
+
+    /// - Parameter created: told the path of a database that was not there before.
+    static func open(
+        _ url: DatabaseURL, _ access: Access, created: ((String) throws -> Void)? = nil
+    ) async throws -> any JobStore {
+        switch url.located {
+        case .sqlite(let path):
+            if access == .existing { try requireFile(path) }
+            let isNew = isMissing(path)
+            let store: SQLiteStore
+            do {
+                store = try await SQLiteStore.open(SQLiteOptions(path: path, create: access == .creating))
+            } catch {
+                throw Failure(error)
+            }
+            if isNew { try created?(path) }
+            return store
+        case .postgres(let address):
+            do {
+                return try await PostgresStore.open(options(address))
+            } catch {
+                throw Failure(error)
+            }
+        }
+    }
+
+    static func migrationStatus(_ url: DatabaseURL) async throws(Failure) -> MigrationStatus {
+        switch url.located {
+        case .sqlite(let path):
+            try requireFile(path)
+            do {
+                return try await SQLiteStore.migrationStatus(path: path)
+            } catch {
+                throw Failure(error)
+            }
+        case .postgres(let address):
+            do {
+                return try await PostgresStore.migrationStatus(options(address))
+            } catch {
+                throw Failure(error)
+            }
+        }
+    }
+
+    static func migrate(_ url: DatabaseURL) async throws(Failure) -> MigrationStatus {
+        switch url.located {
+        case .sqlite(let path):
+            do {
+                return try await SQLiteStore.migrate(path: path)
+            } catch {
+                throw Failure(error)
+            }
+        case .postgres(let address):
+            do {
+                return try await PostgresStore.migrate(options(address))
+            } catch {
+                throw Failure(error)
+            }
+        }
+    }
+
+    /// The SQL that `migrate` would run; empty when there is nothing to do.
+    static func plan(_ url: DatabaseURL) async throws(Failure) -> String {
+        switch url {
+        case .sqlite:
+            throw Failure(.usage, "an SQLite database is brought up to date by every command; a plan is for PostgreSQL")
+        case .postgres(let address):
+            do {
+                return try await PostgresStore.plan(options(address))
+            } catch {
+                throw Failure(error)
+            }
+        }
+    }
+
+    /// - Returns: the names of the roles that are there now.
+    static func createRoles(_ url: DatabaseURL) async throws(Failure) -> [String] {
+        switch url {
+        case .sqlite:
+            throw Failure(.usage, "SQLite knows no roles, only the permissions of its file; roles are for PostgreSQL")
+        case .postgres(let address):
+            do {
+                return try await PostgresStore.createRoles(options(address))
+            } catch {
+                throw Failure(error)
+            }
+        }
+    }
+
+    /// A PostgreSQL URL without its password; nil when it cannot be read.
+    static func shown(postgres url: String) -> String? { PostgresOptions.shown(url) }
+
+    /// A person waits at the other end.
+    private static let patience: Duration = .seconds(4)
+
+    private static func options(_ address: PostgresAddress) -> PostgresOptions {
+        var options = PostgresOptions(url: address.url)
+        options.openWithin = patience
+        return options
+    }
+
+    private static func requireFile(_ path: String) throws(Failure) {
+        guard isMissing(path) else { return }
+        throw Failure(
+            .database,
+            "no database at \(path); `martlet enqueue` creates it, --database or \(DatabaseURL.variable) names another")
+    }
+
+    private static func isMissing(_ path: String) -> Bool {
+        access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)
+    }
+}

@@ -1,0 +1,106 @@
+import MartletCore
+import MartletStore
+import MartletWorker
+
+/// What `martlet.yaml` says. nil: it says nothing about that.
+struct WorkerFile: Sendable {
+    var database: DatabaseURL?
+    var name: String?
+    var queues: [String]?
+    var concurrency: Int?
+    var lease: Duration?
+    var poll: Duration?
+    var grace: Duration?
+    var retention = RetentionPolicy()
+    var kinds: [KindSettings] = []
+
+    static let example = """
+        kinds:
+          resize:
+            command: [convert, "-", -resize, 200x, "png:-"]
+            timeout: 30s
+            concurrency: 4
+            retry: { max: 5 }
+        """
+
+    /// Every key there is, for the help.
+    static let reference = """
+        database: sqlite:martlet.db  # the option and the variable come first
+        name: host:pid               # what listings call this worker
+        queues: [default, images]    # default: all
+        concurrency: 10              # jobs at a time, all kinds together
+        lease: 30s                   # silent for longer: others take its jobs
+        poll: 1s                     # how often to look when nothing hints
+        grace: 30s                   # for running jobs after SIGTERM
+        retention:                   # how long ended jobs are kept
+          completed: 24h
+          failed: 30d                # cancelled ones, too
+        kinds:
+          resize:
+            # no shell: the program and its arguments
+            command: [convert, "-", -resize, 200x, "png:-"]
+            timeout: 10m             # then SIGTERM, and SIGKILL 5s later
+            concurrency: 4           # default: only the worker's own limit
+            # max counts attempts, the first one included
+            retry: { max: 25, base: 2s, cap: 24h, jitter: 0.2 }
+            # passed on; always are PATH, HOME, LANG, LC_ALL, TZ, TMPDIR
+            environment: [API_TOKEN]
+            directory: /srv/images   # default: the worker's own
+          report:
+            command: [./report]
+            # one attempt more than delays
+            retry: { delays: [1s, 10s, 5m] }
+            # or values to set
+            environment: { MODE: nightly }
+        """
+
+    private static let keys = ["database", "name", "queues", "concurrency", "lease", "poll", "grace", "retention", "kinds"]
+
+    init(parsing bytes: [UInt8], file: String) throws(InvalidInput) {
+        guard let document = try YAMLDocument.parse(bytes, file: file) else {
+            throw InvalidInput(field: file, reason: "is empty; for example:\n\(Self.example)")
+        }
+        let root = try document.mapping()
+        try root.checkKeys(Self.keys)
+        if let value = root["database"] {
+            let text = try value.text()
+            database = try value.checked { () throws(InvalidInput) in try DatabaseURL(parsing: text, field: "database") }
+        }
+        name = try root["name"].map { value throws(InvalidInput) in try value.name() }
+        queues = try root["queues"].map { value throws(InvalidInput) in try value.names() }
+        concurrency = try root["concurrency"].map { value throws(InvalidInput) in
+            try value.integer(in: WorkerRanges.concurrency)
+        }
+        lease = try root["lease"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.lease) }
+        poll = try root["poll"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.poll) }
+        grace = try root["grace"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.grace) }
+        if let value = root["retention"] { retention = try Self.retention(value.mapping()) }
+        guard let kinds = root["kinds"] else {
+            throw document.invalid("declares no kinds; for example:\n\(Self.example)")
+        }
+        for (kind, value) in try kinds.mapping().entries { self.kinds.append(try KindSettings(kind: kind, value)) }
+        guard !self.kinds.isEmpty else { throw kinds.invalid("declares no kind") }
+    }
+
+    private static func retention(_ mapping: YAMLMapping) throws(InvalidInput) -> RetentionPolicy {
+        try mapping.checkKeys(["completed", "failed"])
+        var policy = RetentionPolicy()
+        if let value = mapping["completed"] { policy.completed = try value.duration(in: WorkerRanges.retention) }
+        if let value = mapping["failed"] { policy.failed = try value.duration(in: WorkerRanges.retention) }
+        return policy
+    }
+}
+
+extension YAMLValue {
+    func name() throws(InvalidInput) -> String {
+        let text = try text()
+        try checked { () throws(InvalidInput) in try Name.validate(text, field: path) }
+        return text
+    }
+
+    func names() throws(InvalidInput) -> [String] {
+        let values = try list()
+        guard !values.isEmpty else { throw invalid("is an empty list; leave it out to take all") }
+        return try values.map { value throws(InvalidInput) in try value.name() }
+    }
+}

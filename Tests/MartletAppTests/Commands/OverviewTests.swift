@@ -1,0 +1,149 @@
+import MartletCore
+import MartletStore
+import Testing
+
+@testable import MartletApp
+
+@Suite struct OverviewTests {
+    let session: Session
+
+    init() throws { session = try Session() }
+
+    @Test func `the keys of every overview and their order are a contract`() async throws {
+        try await session.enqueue(try NewJob(kind: "resize"))
+        try await session.withStore { _ = try await $0.register(.example(kinds: ["resize"])) }
+        func keys(_ arguments: String...) async throws -> [String] {
+            let result = try await session.run(arguments + ["--json"])
+            #expect(result.status == 0)
+            #expect(result.errors == "")
+            return JSONKeyOrder.keys(of: try #require(result.lines.first))
+        }
+        #expect(
+            try await keys("queues", "list") == ["queue", "kind", "workers", "served", "counts", "oldest_available_seconds"])
+        #expect(
+            try await keys("workers") == [
+                "id", "name", "host", "pid", "version", "alive", "running", "concurrency", "kinds", "queues", "started_at",
+                "heartbeat_at",
+            ])
+        #expect(try await keys("stats") == ["counts", "oldest_available_seconds"])
+        #expect(try await keys("doctor") == ["check", "level", "message"])
+        #expect(try await keys("migrate", "status") == ["current", "latest", "pending"])
+    }
+
+    @Test func `counts name every state`() async throws {
+        try await session.enqueue(try NewJob(kind: "a"), try NewJob(kind: "a", start: .after(.seconds(60))))
+        let line = try #require(try await session.run("stats", "--json").lines.first)
+        #expect(
+            line.hasPrefix(
+                #"{"counts":{"scheduled":1,"available":1,"running":0,"retryable":0,"completed":0,"failed":0,"cancelled":0},"#
+            ))
+    }
+
+    @Test func `a kind that nobody serves waits, and queues and doctor say so`() async throws {
+        try await session.enqueue(try NewJob(kind: "unheard-of", queue: "images"))
+        let said = "1 job of kind unheard-of waits in queue images, and no live worker serves that"
+        let queues = try await session.run("queues")
+        #expect(queues.status == 0)
+        #expect(queues.output.contains("none"))
+        #expect(queues.errors.contains(said))
+        #expect(try await session.run("queues", "--json").output.contains(#""workers":0,"served":false"#))
+        let doctor = try await session.run("doctor")
+        #expect(doctor.status == 0)
+        #expect(doctor.output.contains("warning  service: \(said)"))
+        #expect(try await session.counts()[.available] == 1)
+
+        try await session.withStore { store in
+            _ = try await store.register(.example(kinds: ["unheard-of"]))
+            #expect(try await session.run("queues").errors == "")
+            #expect(
+                try await session.run("doctor").output.contains("ok       service: every kind that jobs wait for is served"))
+        }
+        // Its process is gone, and so is it.
+        #expect(try await session.run("queues").errors.contains(said))
+    }
+
+    @Test func `an empty database is no mistake`() async throws {
+        #expect(try await session.run("migrate", "up").output.contains(": up to date"))
+        for (command, message) in [
+            ("jobs", "no jobs"), ("failed", "no failed jobs"), ("queues", "no queues"), ("workers", "no workers"),
+        ] {
+            let result = try await session.run(command)
+            #expect(result.status == 0)
+            #expect(result.output == "")
+            #expect(result.errors.contains(message))
+            let json = try await session.run(command, "--json")
+            #expect(json.status == 0)
+            #expect(json.output + json.errors == "")
+        }
+    }
+
+    @Test func `doctor says what failed of late, and strictly counts warnings`() async throws {
+        try await session.enqueue(try NewJob(kind: "a"), try NewJob(kind: "a"))
+        #expect(try await session.run("doctor").output.contains("ok       failures: no job failed in the last hour"))
+        try await session.work("a") { _ in .failed(JobError(type: "exit", message: "status 1"), .exhausted) }
+        let doctor = try await session.run("doctor")
+        #expect(doctor.status == 0)
+        #expect(doctor.output.contains("note     failures: 2 jobs failed in the last hour; see martlet failed"))
+        #expect(try await session.run("doctor", "--strict").status == 0)
+        try await session.enqueue(try NewJob(kind: "nobodys"))
+        #expect(try await session.run("doctor").status == 0)
+        #expect(try await session.run("doctor", "--strict").status == 1)
+    }
+
+    @Test func `failures can be narrowed down`() async throws {
+        try await session.enqueue(try NewJob(kind: "a"), try NewJob(kind: "b"))
+        for kind in ["a", "b"] {
+            try await session.work(kind) { _ in .failed(JobError(type: "exit", message: "status 1"), .exhausted) }
+        }
+        func kinds(_ arguments: String...) async throws -> [String] {
+            try await session.run(["failed", "--json"] + arguments).objects().compactMap { $0["kind"] as? String }
+        }
+        #expect(try await kinds() == ["b", "a"])
+        #expect(try await kinds("--kind", "a") == ["a"])
+        #expect(try await kinds("--limit", "1") == ["b"])
+        #expect(try await kinds("--since", "1h", "--limit", "1") == ["b"])
+        #expect(try await kinds("--since", "2999-01-01T00:00:00Z") == [])
+        #expect(try await session.run("failed", "--kind", "a b").status == 2)
+    }
+
+    @Test(arguments: [
+        ["enqueue"], ["worker"], ["jobs"], ["jobs", "list"], ["jobs", "show"], ["jobs", "retry"], ["jobs", "cancel"],
+        ["jobs", "discard"], ["failed"], ["queues"], ["queues", "list"], ["workers"], ["stats"], ["doctor"], ["migrate"],
+        ["migrate", "up"], ["migrate", "status"], [],
+    ])
+    func `every help shows examples, fits 80 columns and breaks lines only where they are full`(
+        command: [String]
+    ) async throws {
+        let help = try await session.run(command + ["--help"])
+        #expect(help.status == 0)
+        #expect(help.output.contains("EXAMPLES:"))
+        #expect(help.output.contains("  martlet \(command.joined(separator: " "))"))
+        let lines = help.output.split(separator: "\n", omittingEmptySubsequences: false)
+        for (line, next) in zip(lines, lines.dropFirst()) {
+            #expect(line.count <= 80, "\(line)")
+            // A line of prose that another one goes on could not have taken its first word.
+            guard line.first?.isLetter == true, let word = next.split(separator: " ").first,
+                next.first?.isWhitespace == false,
+                let last = line.last, last.isLetter || last == ","
+            else { continue }
+            #expect(line.count + 1 + word.count >= 80, "\(line)\n\(next)")
+        }
+    }
+
+    @Test func `help may stand behind a group of commands as well`() async throws {
+        #expect(try await session.run("jobs", "help").output == session.run("help", "jobs").output)
+        #expect(try await session.run("jobs", "help", "retry").output == session.run("jobs", "retry", "--help").output)
+    }
+
+    @Test func `help goes to standard output and names the exit statuses`() async throws {
+        for arguments in [["--help"], ["help"], []] {
+            let result = try await session.run(arguments)
+            #expect(result.status == 0)
+            #expect(result.errors == "")
+            for status in ExitStatus.allCases { #expect(result.output.contains("\n  \(status.rawValue)  ")) }
+            #expect(result.output.contains("EXAMPLES:"))
+        }
+        #expect(try await session.run("--version").output == Version.current + "\n")
+        #expect(try await session.run("help", "jobs", "list").output.contains("--state"))
+    }
+}

@@ -1,0 +1,169 @@
+import MartletCore
+import MartletStore
+import MartletWorker
+import Testing
+
+@testable import MartletApp
+
+@Suite struct WorkerFileTests {
+    private func parse(_ text: String) throws(InvalidInput) -> WorkerFile {
+        try WorkerFile(parsing: Array(text.utf8), file: "martlet.yaml")
+    }
+
+    @Test func `the help shows a file that can be read, and names every key`() throws {
+        let file = try WorkerFile(parsing: Array(WorkerFile.reference.utf8), file: "help")
+        #expect(file.kinds.map(\.kind) == ["resize", "report"])
+        #expect(file.kinds[0].retry == RetryPolicy() && file.kinds[0].timeout == Limits.defaultTimeout)
+        let standard = WorkerConfiguration()
+        #expect(file.concurrency == standard.concurrency && file.lease == standard.lease)
+        #expect(file.poll == standard.poll && file.grace == standard.grace && file.retention == standard.retention)
+        #expect(file.name != nil && file.queues != nil && file.database == .default)
+        #expect(file.kinds[0].concurrency != nil && file.kinds[0].command.workingDirectory != nil)
+    }
+
+    @Test(arguments: ["max_attempts: 3", "retries: 3", "max: 3", "retry: { max_attempts: 3 }", "retry: { retries: 3 }"])
+    func `how often a job is tried has one name`(entry: String) {
+        let error = #expect(throws: InvalidInput.self) {
+            try WorkerFile(parsing: Array("kinds:\n  a:\n    command: [cat]\n    \(entry)\n".utf8), file: "f")
+        }
+        #expect(error?.reason.contains("retry: { max: 5 }") == true, "\(error?.reason ?? "")")
+    }
+
+    @Test func `everything that can be said is understood`() throws {
+        let file = try parse(
+            """
+            database: sqlite:/srv/jobs.db
+            name: worker-1
+            queues: [images, default]
+            concurrency: 8
+            lease: 1m
+            poll: 250ms
+            grace: 2m
+            retention: { completed: 1h, failed: 7d }
+            kinds:
+              resize:
+                command: [convert, "-", -resize, 200, yes, "png:-"]
+                timeout: 30s
+                concurrency: 4
+                retry: { max: 5, base: 2s, cap: 1h, jitter: 0.5 }
+                environment: [API_TOKEN]
+                directory: /srv
+              mail:
+                command: [send]
+                retry: { delays: [1s, 10s, 5m] }
+                environment: { MODE: live, LEVEL: 3 }
+            """)
+        #expect(file.database == .sqlite(path: "/srv/jobs.db"))
+        #expect(file.name == "worker-1")
+        #expect(file.queues == ["images", "default"])
+        #expect(file.concurrency == 8)
+        #expect([file.lease, file.poll, file.grace] == [.seconds(60), .milliseconds(250), .seconds(120)])
+        #expect(file.retention == RetentionPolicy(completed: .seconds(3_600), failed: .seconds(7 * 86_400)))
+        #expect(file.kinds.map(\.kind) == ["resize", "mail"])
+        let resize = file.kinds[0]
+        #expect(resize.command.argv == ["convert", "-", "-resize", "200", "yes", "png:-"])
+        #expect(resize.command.passedEnvironment == ["API_TOKEN"])
+        #expect(resize.command.workingDirectory == "/srv")
+        #expect(resize.timeout == .seconds(30))
+        #expect(resize.concurrency == 4)
+        #expect(
+            resize.retry
+                == RetryPolicy(maxAttempts: 5, backoff: .exponential(base: .seconds(2), cap: .seconds(3_600)), jitter: 0.5))
+        let mail = file.kinds[1]
+        #expect(mail.command.environment == ["MODE": "live", "LEVEL": "3"])
+        #expect(mail.retry == .delays([.seconds(1), .seconds(10), .seconds(300)]))
+        #expect(mail.timeout == Limits.defaultTimeout)
+    }
+
+    struct Mistake: Sendable, CustomTestStringConvertible {
+        let yaml: String
+        let message: String
+        var testDescription: String { message }
+    }
+
+    @Test(arguments: [
+        Mistake(
+            yaml: "kinds:\n  resize:\n    command: [a]\n    timout: 30s\n",
+            message: "martlet.yaml:4:5: kinds.resize.timout: unknown key; did you mean timeout?"),
+        Mistake(yaml: "kind: {}\n", message: "martlet.yaml:1:1: kind: unknown key; did you mean kinds?"),
+        Mistake(
+            yaml: "kinds:\n  a:\n    command: [a]\n  a:\n    command: [b]\n",
+            message: "the same key stands twice in one place: \"a\""),
+        Mistake(yaml: "kinds: {a: {command: []}}", message: "kinds.a.command: is empty"),
+        Mistake(
+            yaml: "kinds: {a: {command: convert}}", message: "martlet.yaml:1:22: kinds.a.command: expected a list such as"),
+        Mistake(yaml: "kinds: {a: {command: [~]}}", message: "kinds.a.command[0]: expected text, found nothing"),
+        Mistake(yaml: "kinds: {a: {command: [[b]]}}", message: "kinds.a.command[0]: expected text, found a list"),
+        Mistake(yaml: "kinds: {a: {timeout: 3s}}", message: "kinds.a: says no command"),
+        Mistake(yaml: "kinds: {}", message: "kinds: declares no kind"),
+        Mistake(yaml: "kinds: [a]", message: "kinds: expected keys with values, found a list"),
+        Mistake(yaml: "kinds: {a b: {command: [x]}}", message: "is not a name"),
+        Mistake(yaml: "concurrency: 3", message: "declares no kinds"),
+        Mistake(yaml: "", message: "is empty; for example"),
+        Mistake(yaml: "concurrency: 0", message: "martlet.yaml:1:14: concurrency: 0 is out of range"),
+        Mistake(yaml: "concurrency: \"3\"", message: "concurrency: expected a whole number, found \"3\""),
+        Mistake(yaml: "concurrency: 3.5", message: "concurrency: expected a whole number"),
+        Mistake(yaml: "lease: 30", message: "martlet.yaml:1:8: lease: "),
+        Mistake(yaml: "lease: -3s", message: "lease: "),
+        Mistake(yaml: "lease: [3s]", message: "lease: expected a duration such as 30s, found a list"),
+        Mistake(yaml: "lease: 10d", message: "lease: 10d is out of range"),
+        Mistake(yaml: "queues: []", message: "queues: is an empty list"),
+        Mistake(yaml: "queues: [a, 'b c']", message: "martlet.yaml:1:13: queues[1]: "),
+        Mistake(
+            yaml: "database: mysql://u:secret@h/d", message: "database: unknown scheme mysql:"),
+        Mistake(yaml: "retention: {complete: 1h}", message: "retention.complete: unknown key; did you mean completed?"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {max: 0}}}", message: "kinds.a.retry.max: 0 is out of range"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {delays: []}}}", message: "kinds.a.retry.delays: is an empty list"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], retry: {delays: [1s], base: 2s}}}",
+            message: "kinds.a.retry.base: goes without delays"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {base: 2h, cap: 1h}}}", message: "base is longer than cap"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {jitter: 2}}}", message: "kinds.a.retry.jitter: 2 is out of range"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], retry: 5}}", message: "kinds.a.retry: expected keys with values, found \"5\""),
+        Mistake(yaml: "kinds: {a: {command: [x], environment: [A=B]}}", message: "kinds.a.environment: "),
+        Mistake(yaml: "kinds: {a: {command: [x], environment: PATH}}", message: "expected a list of names to pass on"),
+        Mistake(yaml: "kinds: {a: {command: [\"x\\0\"]}}", message: "holds a NUL"),
+        Mistake(yaml: "kinds: {a: {command: [x}}", message: "martlet.yaml:1:"),
+        Mistake(yaml: "a: 1\n---\nb: 2\n", message: "another document"),
+        Mistake(yaml: "kinds: *k", message: "undefined alias"),
+        Mistake(yaml: "kinds: " + String(repeating: "[", count: 5_000), message: "nesting level"),
+    ])
+    func `a mistake is named with its place`(mistake: Mistake) {
+        let error = #expect(throws: InvalidInput.self) { try parse(mistake.yaml) }
+        #expect(error?.description.contains(mistake.message) == true, "\(error?.description ?? "nothing")")
+        #expect(error?.description.hasPrefix("martlet.yaml") == true)
+        #expect(error?.description.contains("secret") == false)
+    }
+
+    @Test func `text that is not UTF-8 is refused`() {
+        let error = #expect(throws: InvalidInput.self) {
+            try WorkerFile(parsing: [0x6B, 0x3A, 0x20, 0xFF], file: "martlet.yaml")
+        }
+        #expect(error?.reason == "is not UTF-8 text")
+    }
+
+    /// Ten levels of ten aliases each: ten thousand million nodes if somebody walked them.
+    @Test func `a bomb of aliases is refused without being walked`() {
+        var yaml = "a0: &a0 [x]\n"
+        for level in 1...10 {
+            yaml += "a\(level): &a\(level) [\(Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ","))]\n"
+        }
+        let error = #expect(throws: InvalidInput.self) { try parse(yaml + "kinds: {a: {command: *a10}}\n") }
+        #expect(error?.description.contains("a0: unknown key") == true)
+        let walked = #expect(throws: InvalidInput.self) {
+            try parse("kinds: {a: {command: &b [&a [x, x], *a, *a], timeout: *b}}")
+        }
+        #expect(walked?.description.contains("expected text, found a list") == true)
+    }
+
+    @Test func `aliases may share what several kinds have in common`() throws {
+        let file = try parse(
+            """
+            kinds:
+              a: { command: [x], retry: &standard { max: 3 } }
+              b: { command: [y], retry: *standard }
+            """)
+        #expect(file.kinds.map(\.retry.maxAttempts) == [3, 3])
+    }
+}

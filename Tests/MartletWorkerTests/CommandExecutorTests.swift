@@ -1,0 +1,257 @@
+import Foundation
+import Glibc
+import Logging
+import MartletCore
+import Testing
+
+@testable import MartletWorker
+
+/// Real programs: `/bin/sh` and what it starts.
+@Suite struct CommandExecutorTests {
+    fileprivate func call(_ args: String = "{}", id: Int64 = 7) -> HandlerCall {
+        HandlerCall(
+            id: JobID(rawValue: id), kind: "resize", queue: "images", attempt: 2, maxAttempts: 5,
+            lease: LeaseID(rawValue: 99),
+            args: JSONText(trusted: Array(args.utf8)), enqueuedAt: Timestamp(microseconds: 0), timeout: nil,
+            logger: .silent)
+    }
+
+    private func run(
+        _ script: String, args: String = "{}", _ adjust: (inout CommandSpec) -> Void = { _ in }
+    ) async throws -> Outcome {
+        var spec = try CommandSpec(argv: ["/bin/sh", "-c", script])
+        adjust(&spec)
+        return await CommandExecutor(spec).run(call(args))
+    }
+
+    private func text(_ outcome: Outcome) throws -> String? {
+        guard case .completed(let result) = outcome else {
+            Issue.record("not completed: \(outcome)")
+            return nil
+        }
+        return result?.string
+    }
+
+    private func error(_ outcome: Outcome) throws -> JobError {
+        guard case .retry(let error, nil) = outcome else { throw Unexpected(outcome: outcome) }
+        return error
+    }
+
+    private struct Unexpected: Error { let outcome: Outcome }
+
+    private func isAlive(_ pid: pid_t) -> Bool {
+        // A killed process that nobody has reaped yet is a zombie, and dead for our purposes.
+        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
+        return !stat.drop { $0 != ")" }.dropFirst(2).hasPrefix("Z")
+    }
+
+    // MARK: In and out
+
+    @Test func `args come on standard input and output is the result`() async throws {
+        #expect(try text(await run("cat", args: #"{"file":"a.png"}"#)) == #"{"file":"a.png"}"#)
+        #expect(try text(await run("true")) == nil)
+        #expect(try text(await run("echo done")) == #""done""#)
+    }
+
+    @Test func `args longer than a pipe holds arrive whole while output flows`() async throws {
+        let args = "\"" + String(repeating: "x", count: 1_000_000) + "\""
+        #expect(try text(await run("cat | wc -c | tr -d ' '", args: args)) == "1000002")
+        let echoed = try await run("cat", args: args) { $0.resultBytes = 2_000_000 }
+        #expect(try text(echoed) == args)
+    }
+
+    @Test func `a command that does not read its input, or closes it, is judged by its status alone`() async throws {
+        let args = "\"" + String(repeating: "x", count: 1_000_000) + "\""
+        #expect(try text(await run("exec 0<&-; echo ok", args: args)) == #""ok""#)
+        #expect(try text(await run("echo ok", args: args)) == #""ok""#)
+        #expect(try text(await run("head -c 10 > /dev/null; echo ok", args: args)) == #""ok""#)
+        #expect(try error(await run("exec 0<&-; exit 3", args: args)).message == "exited with status 3")
+    }
+
+    @Test func `the environment is what is allowed and what names the job`() async throws {
+        setenv("MARTLET_TEST_SECRET", "hidden", 1)
+        setenv("MARTLET_TEST_PASSED", "seen", 1)
+        let outcome = try await run("env | grep -E '^(MARTLET|FIXED|HOME|PATH)' | sort | cut -d= -f1 | tr '\\n' ' '") {
+            $0.passedEnvironment = ["MARTLET_TEST_PASSED", "MARTLET_TEST_UNSET"]
+            $0.environment = ["FIXED": "1", "MARTLET_KIND": "not this"]
+        }
+        let names =
+            "FIXED HOME MARTLET_ATTEMPT MARTLET_JOB_ID MARTLET_KIND MARTLET_LEASE MARTLET_QUEUE MARTLET_TEST_PASSED PATH "
+        #expect(try text(outcome) == "\"\(names)\"")
+        let values = "$MARTLET_JOB_ID $MARTLET_ATTEMPT $MARTLET_KIND $MARTLET_QUEUE $MARTLET_LEASE $MARTLET_TEST_PASSED"
+        let shown = try await run("echo \(values)") { $0.passedEnvironment = ["MARTLET_TEST_PASSED"] }
+        #expect(try text(shown) == #""7 2 resize images 99 seen""#)
+    }
+
+    @Test func `nothing in args is ever a word of a command line`() async throws {
+        #expect(try text(await run("echo $# $0", args: #""$(touch /tmp/never); `id`""#)) == #""0 /bin/sh""#)
+    }
+
+    @Test func `it runs in its own session and directory, with no descriptors of ours`() async throws {
+        let own = try await run("ps -o sid= -p $$ | tr -d ' '; echo $$") { _ in }
+        let ids = try #require(try text(own)).trimmingCharacters(in: ["\""]).components(separatedBy: "\\n")
+        #expect(ids.count == 2 && ids[0] == ids[1])
+        let directory = try await run("pwd") { $0.workingDirectory = "/usr" }
+        #expect(try text(directory) == #""/usr""#)
+        let leaked = open("/dev/null", O_RDONLY)
+        defer { close(leaked) }
+        // No pipeline, whose pipes the shell itself would hold for a moment; and not its last command, which it would become.
+        #expect(try text(await run("ls /proc/$$/fd; :")) == #""0\n1\n2""#)
+    }
+
+    @Test func `output that is not UTF-8 is repaired`() async throws {
+        #expect(try text(await run(#"printf 'caf\351'"#)) == "\"caf\u{FFFD}\"")
+        #expect(try error(await run(#"printf 'caf\351' >&2; exit 1"#)).message == "exited with status 1: caf\u{FFFD}")
+    }
+
+    @Test func `a flood of output is drained, and only its ends are kept`() async throws {
+        let flood = "head -c 300000000 /dev/zero | tr '\\0' a"
+        let result = try #require(try text(await run(flood)))
+        #expect(result.utf8.count <= Limits.resultBytes)
+        #expect(result.hasPrefix("\"aaa") && result.hasSuffix("…\""))
+        let failure = try error(await run("\(flood) >&2; printf '\\nthe end' >&2; exit 1"))
+        #expect(failure.message == "exited with status 1: the end")
+        let detail = try #require(failure.detail)
+        #expect(detail.hasPrefix("…a") && detail.hasSuffix("\nthe end"))
+        #expect(detail.utf8.count <= Limits.errorDetailBytes)
+    }
+
+    // MARK: Failures
+
+    @Test func `an exit status is an error with the last line of standard error and its tail`() async throws {
+        let failure = try error(await run("echo first >&2; echo 'no such image' >&2; echo >&2; exit 3"))
+        #expect(
+            failure
+                == JobError(
+                    type: "exit", message: "exited with status 3: no such image", detail: "first\nno such image\n\n"))
+        #expect(try error(await run("exit 1")) == JobError(type: "exit", message: "exited with status 1"))
+    }
+
+    @Test func `exit status 75 reads as a wish to be tried again`() async throws {
+        #expect(
+            try error(await run("echo busy >&2; exit 75"))
+                == JobError(
+                    type: "tempfail", message: "asked to be tried again (exit status 75): busy", detail: "busy\n"))
+    }
+
+    @Test func `death by a signal is named`() async throws {
+        #expect(try error(await run("kill -9 $$")) == JobError(type: "signal", message: "killed by signal 9 (SIGKILL)"))
+        let failure = try error(await run("echo oh >&2; kill -SEGV $$"))
+        #expect(failure == JobError(type: "signal", message: "killed by signal 11 (SIGSEGV): oh", detail: "oh\n"))
+    }
+
+    @Test(arguments: [
+        ("no-such-program-here", nil, #"cannot run "no-such-program-here": no such program in PATH"#),
+        ("/no/such/file", nil, #"cannot run "/no/such/file": no such file"#),
+        ("/etc/passwd", nil, #"cannot run "/etc/passwd": it is not an executable file"#),
+        ("true", "/no/such/dir", #"cannot run "true": cannot enter the directory "/no/such/dir""#),
+    ])
+    func `a command that cannot start says why`(program: String, directory: String?, message: String) async throws {
+        let spec = try CommandSpec(argv: [program], workingDirectory: directory)
+        #expect(try error(await CommandExecutor(spec).run(call())) == JobError(type: "exec", message: message))
+    }
+
+    @Test func `a specification that cannot work is refused`() {
+        #expect(throws: InvalidInput.self) { try CommandSpec(argv: []) }
+        #expect(throws: InvalidInput.self) { try CommandSpec(argv: [""]) }
+        #expect(throws: InvalidInput.self) { try CommandSpec(argv: ["a\0b"]) }
+        #expect(throws: InvalidInput.self) { try CommandSpec(argv: ["a"], passedEnvironment: ["A=B"]) }
+        #expect(throws: InvalidInput.self) { try CommandSpec(argv: ["a"], environment: ["1A": ""]) }
+        #expect(throws: InvalidInput.self) { try CommandSpec(argv: ["a"], environment: ["A": "\0"]) }
+    }
+
+    // MARK: Stopping
+
+    /// Runs a script that writes its pid, and those of its children, to a file; cancels it when they are there.
+    private func cancelled(
+        _ script: String, pids count: Int, killGrace: Duration
+    ) async throws -> (Outcome, [pid_t]) {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let file = directory.appendingPathComponent("pids").path
+        var spec = try CommandSpec(argv: ["/bin/sh", "-c", script], environment: ["PIDS": file], killGrace: killGrace)
+        spec.workingDirectory = directory.path
+        let executor = CommandExecutor(spec)
+        let call = call()
+        let task = Task { await executor.run(call) }
+        var pids: [pid_t] = []
+        try await eventually("the command runs") {
+            let lines = (try? String(contentsOfFile: file, encoding: .utf8))?.split(separator: "\n") ?? []
+            pids = lines.compactMap { pid_t($0) }
+            return pids.count == count
+        }
+        task.cancel()
+        return (await task.value, pids)
+    }
+
+    @Test func `cancellation is SIGTERM, and what the command says about it is kept`() async throws {
+        let (outcome, pids) = try await cancelled(
+            "trap 'echo stopping >&2; exit 9' TERM; echo $$ >> $PIDS; while :; do sleep 0.05; done", pids: 1,
+            killGrace: .seconds(60))
+        #expect(try error(outcome).message == "exited with status 9: stopping")
+        #expect(pids.allSatisfy { !isAlive($0) })
+    }
+
+    @Test func `a command that ignores SIGTERM is killed after its grace, with all it started`() async throws {
+        let (outcome, pids) = try await cancelled(
+            "trap '' TERM; sh -c 'trap \"\" TERM; echo $$ >> $PIDS; while :; do sleep 0.05; done' & "
+                + "echo $$ >> $PIDS; while :; do sleep 0.05; done",
+            pids: 2, killGrace: .milliseconds(50))
+        #expect(try error(outcome).type == "signal")
+        #expect(try error(outcome).message == "killed by signal 9 (SIGKILL)")
+        try await eventually("the whole group is dead") { pids.allSatisfy { !isAlive($0) } }
+    }
+
+    @Test func `a grandchild that outlives the command does not hold the job up, and is killed`() async throws {
+        let outcome = try await run("sh -c 'trap \"\" TERM HUP; while :; do sleep 0.05; done' & echo $!")
+        let printed = try #require(try text(outcome))
+        let pid = try #require(pid_t(printed))
+        try await eventually("the grandchild is dead") { !isAlive(pid) }
+    }
+
+    @Test func `a job that was cancelled before its command began does not start it`() async throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        let executor = CommandExecutor(
+            try CommandSpec(argv: ["/bin/sh", "-c", "touch $MARK"], environment: ["MARK": file]))
+        let (call, gate) = (call(), Gate())
+        let task = Task {
+            await gate.pass(deaf: true)
+            return await executor.run(call)
+        }
+        task.cancel()
+        gate.open()
+        #expect(await task.value == .interrupted)
+        #expect(!FileManager.default.fileExists(atPath: file))
+    }
+
+    @Test func `a program that must end at once takes its commands with it`() async throws {
+        // In a process of its own, since it ends every command there is.
+        await #expect(processExitsWith: .exitCode(7)) {
+            let path = "/tmp/martlet-\(getpid()).pid"
+            let spec = try CommandSpec(argv: [
+                "/bin/sh", "-c", "trap '' TERM; echo $$ > \(path).new; mv \(path).new \(path); while :; do sleep 0.05; done",
+            ])
+            let call = CommandExecutorTests().call()
+            let task = Task { await CommandExecutor(spec).run(call) }
+            try await eventually("the command runs") { FileManager.default.fileExists(atPath: path) }
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            try FileManager.default.removeItem(atPath: path)
+            let pid = try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+            #expect(kill(pid, 0) == 0)
+            RunningCommands.killAll()
+            try await eventually("the command is dead, though it ignores SIGTERM") { kill(pid, 0) != 0 }
+            _ = await task.value
+            exit(7)
+        }
+    }
+
+    @Test func `many commands run beside each other`() async throws {
+        try await withThrowingTaskGroup { group in
+            for number in 0..<100 {
+                group.addTask { try await text(run("cat", args: "\(number)")) == "\(number)" }
+            }
+            for try await isRight in group { #expect(isRight) }
+        }
+    }
+}
