@@ -91,6 +91,10 @@ let package = Package(
             dependencies: ["MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle],
             swiftSettings: settings),
         .testTarget(
+            name: "MartletTests",
+            dependencies: ["Martlet", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log],
+            swiftSettings: settings),
+        .testTarget(
             name: "MartletAppTests",
             dependencies: [
                 "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", "martlet", log,

@@ -20,15 +20,15 @@ public final class Worker: Service {
         public var concurrency = 100
         /// nil: all queues.
         public var queues: [String]?
-        /// How long the worker may be silent before others take its jobs.
+        /// How long the worker may be silent before others take its jobs. 1 s to 1 h.
         public var lease: Duration = .seconds(30)
-        /// How often the database is asked for work when nothing hints at any.
+        /// How often the database is asked for work when nothing hints at any. 10 ms to 1 min.
         public var poll: Duration = .seconds(1)
-        /// How long a graceful shutdown waits for running jobs before it cancels them.
+        /// How long a graceful shutdown waits for running jobs before it cancels them. 0 to 24 h.
         public var grace: Duration = .seconds(30)
         /// End when nothing is available, running here or due.
         public var drain = false
-        /// How long ended jobs are kept.
+        /// How long ended jobs are kept. 0 to 100 years.
         public var keepCompleted: Duration = .seconds(86_400)
         public var keepFailed: Duration = .seconds(30 * 86_400)
 
@@ -59,17 +59,28 @@ public final class Worker: Service {
     }
 }
 
+extension ClosedRange<Duration> {
+    func check(_ value: Duration, field: String) throws(InvalidInput) {
+        guard !contains(value) else { return }
+        throw InvalidInput(field: field, reason: "is out of range; \(lowerBound.text) to \(upperBound.text)")
+    }
+}
+
 extension WorkerConfiguration {
     fileprivate init(_ configuration: Worker.Configuration) throws(InvalidInput) {
-        guard configuration.concurrency > 0 else {
-            throw InvalidInput(field: "concurrency", reason: "\(configuration.concurrency); at least 1")
+        guard Limits.concurrency.contains(configuration.concurrency) else {
+            throw InvalidInput(
+                field: "concurrency",
+                reason: "\(configuration.concurrency) is out of range; 1 to \(Limits.concurrency.upperBound)")
         }
-        for (field, value) in [("lease", configuration.lease), ("poll", configuration.poll)] where value <= .zero {
-            throw InvalidInput(field: field, reason: "must be longer than nothing")
-        }
-        guard configuration.grace >= .zero else { throw InvalidInput(field: "grace", reason: "is negative") }
+        try Limits.lease.check(configuration.lease, field: "lease")
+        try Limits.poll.check(configuration.poll, field: "poll")
+        try Limits.grace.check(configuration.grace, field: "grace")
+        try Limits.retention.check(configuration.keepCompleted, field: "keepCompleted")
+        try Limits.retention.check(configuration.keepFailed, field: "keepFailed")
         self.init(
-            queues: configuration.queues, concurrency: configuration.concurrency, lease: configuration.lease,
+            version: Version.current, queues: configuration.queues, concurrency: configuration.concurrency,
+            lease: configuration.lease,
             poll: configuration.poll, grace: configuration.grace, drain: configuration.drain,
             retention: RetentionPolicy(completed: configuration.keepCompleted, failed: configuration.keepFailed))
     }
