@@ -20,7 +20,8 @@ extension Handler {
         do {
             job = try JSONDecoder().decode(J.self, from: Data(call.args.utf8))
         } catch {
-            return .retry(JobError(type: "decoding", message: "args do not fit \(J.self): \(error)"))
+            // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
+            return .discard(JobError(type: "decoding", message: "args do not fit \(J.self): \(Misfit.reason(error))"))
         }
         do {
             try await job.run(JobContext(call))
