@@ -58,7 +58,9 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Martlet",
-            dependencies: ["MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle],
+            dependencies: [
+                "MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle, signals,
+            ],
             swiftSettings: settings),
         .target(
             name: "MartletApp",

@@ -3,16 +3,19 @@ import MartletCore
 import MartletStore
 import MartletWorker
 import ServiceLifecycle
+import UnixSignals
 
 /// Runs jobs inside your program.
 ///
 /// ```swift
 /// let client = try await Client(.sqlite("martlet.db"))
 /// let worker = try Worker(client, jobs: [Resize.self, SendMail.self])
-/// try await worker.run()
+/// try await worker.run(stoppingOn: [.sigterm, .sigint])
 /// ```
-/// A service in the sense of swift-service-lifecycle: in a `ServiceGroup` a graceful shutdown lets running jobs end and
-/// gives back those that have not started; cancelling the task of ``run()`` does the same in a hurry.
+/// A program that is all worker runs it so. One with more to run puts it into a `ServiceGroup` of swift-service-lifecycle,
+/// which traps the signals and calls ``run()``: a graceful shutdown lets running jobs end and gives back those that have not
+/// started; cancelling the task of ``run()`` does the same in a hurry. A program that calls ``run()`` alone and dies of a
+/// signal gives nothing back: its jobs wait until others see that it is dead.
 public final class Worker: Service {
     /// How a worker behaves. The defaults suit most programs.
     public struct Configuration: Sendable {
@@ -56,6 +59,28 @@ public final class Worker: Service {
     /// Works until it is told to stop, or has drained the queue.
     public func run() async throws {
         do { try await service.run() } catch let error as StoreError { throw MartletError(error) }
+    }
+
+    /// Works until one of the signals arrives, which is a graceful shutdown: running jobs end, within the grace, and those that
+    /// have not started are given back. A second signal cancels what still runs at once.
+    ///
+    /// The signals are trapped from the call on, and stay without their usual effect after it. Not for use in a
+    /// `ServiceGroup`, which traps them itself.
+    public func run(stoppingOn signals: [UnixSignal]) async throws {
+        // Before the first job starts, so that no signal falls between.
+        let arrivals = await UnixSignalsSequence(trapping: signals)
+        let service = service
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var mode = StopMode.graceful
+                for await _ in arrivals {
+                    service.stop(mode)
+                    mode = .now
+                }
+            }
+            try await run()
+            group.cancelAll()
+        }
     }
 }
 
