@@ -58,7 +58,9 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Martlet",
-            dependencies: ["MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle],
+            dependencies: [
+                "MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle, signals,
+            ],
             swiftSettings: settings),
         .target(
             name: "MartletApp",
@@ -89,6 +91,10 @@ let package = Package(
         .testTarget(
             name: "MartletWorkerTests",
             dependencies: ["MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletTests",
+            dependencies: ["Martlet", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log],
             swiftSettings: settings),
         .testTarget(
             name: "MartletAppTests",
