@@ -69,7 +69,7 @@ let package = Package(
         .target(
             name: "Martlet",
             dependencies: [
-                "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle,
+                "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle, signals,
             ],
             swiftSettings: settings),
         .target(
@@ -107,6 +107,10 @@ let package = Package(
         .testTarget(
             name: "MartletWorkerTests",
             dependencies: ["MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletTests",
+            dependencies: ["Martlet", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log],
             swiftSettings: settings),
         .testTarget(
             name: "MartletAppTests",

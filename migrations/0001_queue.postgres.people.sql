@@ -87,7 +87,8 @@ begin
   return query select * from delayed_row where id = p_id;
   if found then return; end if;
   select * into j from (
-    (select * from job where id = p_id order by position desc limit 1)
+    -- Not by position alone: without statistics the planner would walk that index, all of it, for the newest.
+    (select * from job where id = p_id order by position + 0 desc limit 1)
     union all (select * from job where position = p_id and id is null limit 1)) e
   order by position desc limit 1;
   if not found then return; end if;
@@ -214,7 +215,7 @@ end $$;
 create function repair(
   p_repair text, p_ids bigint[], p_dry boolean, p_only text[] default null, out changed int, out requested int, out refused bigint[],
   out refused_states text[], out missing bigint[]
-) language plpgsql security definer set search_path from current as $$
+) language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off as $$
 declare
   v_now timestamptz := clock();
   v_segment int := (select last_value from segment_number);

@@ -6,6 +6,10 @@ extension Handler {
     /// Runs a job type: its args are decoded in the task that uses them, and every way a run can end becomes one outcome.
     init<J: Job>(_ type: J.Type) throws(InvalidInput) {
         try Name.validate(J.kind, field: "kind")
+        if let concurrency = J.concurrency, concurrency < 1 {
+            throw InvalidInput(field: "concurrency", reason: "\(concurrency) of kind \(J.kind); at least 1")
+        }
+        if let timeout = J.timeout { try Limits.timeout.check(timeout, field: "timeout") }
         self.init(kind: J.kind, concurrency: J.concurrency, timeout: J.timeout, retry: J.retry) { call in
             await Self.outcome(of: type, call)
         }
@@ -16,7 +20,8 @@ extension Handler {
         do {
             job = try JSONDecoder().decode(J.self, from: Data(call.args.utf8))
         } catch {
-            return .retry(JobError(type: "decoding", message: "args do not fit \(J.self): \(error)"))
+            // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
+            return .discard(JobError(type: "decoding", message: "args do not fit \(J.self): \(Misfit.reason(error))"))
         }
         do {
             try await job.run(JobContext(call))

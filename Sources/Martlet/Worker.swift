@@ -3,16 +3,19 @@ import MartletCore
 import MartletStore
 import MartletWorker
 import ServiceLifecycle
+import UnixSignals
 
 /// Runs jobs inside your program.
 ///
 /// ```swift
 /// let client = try await Client(.sqlite("martlet.db"))
 /// let worker = try Worker(client, jobs: [Resize.self, SendMail.self])
-/// try await worker.run()
+/// try await worker.run(stoppingOn: [.sigterm, .sigint])
 /// ```
-/// A service in the sense of swift-service-lifecycle: in a `ServiceGroup` a graceful shutdown lets running jobs end and
-/// gives back those that have not started; cancelling the task of ``run()`` does the same in a hurry.
+/// A program that is all worker runs it so. One with more to run puts it into a `ServiceGroup` of swift-service-lifecycle,
+/// which traps the signals and calls ``run()``: a graceful shutdown lets running jobs end and gives back those that have not
+/// started; cancelling the task of ``run()`` does the same in a hurry. A program that calls ``run()`` alone and dies of a
+/// signal gives nothing back: its jobs wait until others see that it is dead.
 public final class Worker: Service {
     /// How a worker behaves. The defaults suit most programs.
     public struct Configuration: Sendable {
@@ -20,15 +23,15 @@ public final class Worker: Service {
         public var concurrency = 100
         /// nil: all queues.
         public var queues: [String]?
-        /// How long the worker may be silent before others take its jobs.
+        /// How long the worker may be silent before others take its jobs. 1 s to 1 h.
         public var lease: Duration = .seconds(30)
-        /// How often the database is asked for work when nothing hints at any.
+        /// How often the database is asked for work when nothing hints at any. 10 ms to 1 min.
         public var poll: Duration = .seconds(1)
-        /// How long a graceful shutdown waits for running jobs before it cancels them.
+        /// How long a graceful shutdown waits for running jobs before it cancels them. 0 to 24 h.
         public var grace: Duration = .seconds(30)
         /// End when nothing is available, running here or due.
         public var drain = false
-        /// How long ended jobs are kept.
+        /// How long ended jobs are kept. 0 to 100 years.
         public var keepCompleted: Duration = .seconds(86_400)
         public var keepFailed: Duration = .seconds(30 * 86_400)
 
@@ -57,19 +60,52 @@ public final class Worker: Service {
     public func run() async throws {
         do { try await service.run() } catch let error as StoreError { throw MartletError(error) }
     }
+
+    /// Works until one of the signals arrives, which is a graceful shutdown: running jobs end, within the grace, and those that
+    /// have not started are given back. A second signal cancels what still runs at once.
+    ///
+    /// The signals are trapped from the call on, and stay without their usual effect after it. Not for use in a
+    /// `ServiceGroup`, which traps them itself.
+    public func run(stoppingOn signals: [UnixSignal]) async throws {
+        // Before the first job starts, so that no signal falls between.
+        let arrivals = await UnixSignalsSequence(trapping: signals)
+        let service = service
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var mode = StopMode.graceful
+                for await _ in arrivals {
+                    service.stop(mode)
+                    mode = .now
+                }
+            }
+            try await run()
+            group.cancelAll()
+        }
+    }
+}
+
+extension ClosedRange<Duration> {
+    func check(_ value: Duration, field: String) throws(InvalidInput) {
+        guard !contains(value) else { return }
+        throw InvalidInput(field: field, reason: "is out of range; \(lowerBound.text) to \(upperBound.text)")
+    }
 }
 
 extension WorkerConfiguration {
     fileprivate init(_ configuration: Worker.Configuration) throws(InvalidInput) {
-        guard configuration.concurrency > 0 else {
-            throw InvalidInput(field: "concurrency", reason: "\(configuration.concurrency); at least 1")
+        guard Limits.concurrency.contains(configuration.concurrency) else {
+            throw InvalidInput(
+                field: "concurrency",
+                reason: "\(configuration.concurrency) is out of range; 1 to \(Limits.concurrency.upperBound)")
         }
-        for (field, value) in [("lease", configuration.lease), ("poll", configuration.poll)] where value <= .zero {
-            throw InvalidInput(field: field, reason: "must be longer than nothing")
-        }
-        guard configuration.grace >= .zero else { throw InvalidInput(field: "grace", reason: "is negative") }
+        try Limits.lease.check(configuration.lease, field: "lease")
+        try Limits.poll.check(configuration.poll, field: "poll")
+        try Limits.grace.check(configuration.grace, field: "grace")
+        try Limits.retention.check(configuration.keepCompleted, field: "keepCompleted")
+        try Limits.retention.check(configuration.keepFailed, field: "keepFailed")
         self.init(
-            queues: configuration.queues, concurrency: configuration.concurrency, lease: configuration.lease,
+            version: Version.current, queues: configuration.queues, concurrency: configuration.concurrency,
+            lease: configuration.lease,
             poll: configuration.poll, grace: configuration.grace, drain: configuration.drain,
             retention: RetentionPolicy(completed: configuration.keepCompleted, failed: configuration.keepFailed))
     }

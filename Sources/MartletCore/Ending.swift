@@ -21,6 +21,9 @@ package enum FailureReason: String, Sendable, Codable {
 }
 
 extension Ending {
+    /// Delays that a handler or a policy asks for are cut to what can be scheduled: a mistake there costs no more than its own
+    /// job's time.
+    ///
     /// - Parameters:
     ///   - attempt: the number of the attempt that just ended, from 1.
     ///   - random: uniform in 0..<1, for the jitter.
@@ -32,9 +35,11 @@ extension Ending {
             self =
                 attempt >= maxAttempts
                 ? .failed(error, .exhausted)
-                : .retryable(error, after: asked ?? retry.delay(afterAttempt: attempt, random: random))
+                : .retryable(
+                    error,
+                    after: Self.schedulable(asked ?? retry.delay(afterAttempt: attempt, random: random)))
         case .snooze(let delay):
-            self = .snoozed(delay)
+            self = .snoozed(Self.schedulable(delay))
         case .discard(let error):
             self = .failed(error, .discarded)
         case .cancelled:
@@ -43,4 +48,6 @@ extension Ending {
             self = .givenBack
         }
     }
+
+    private static func schedulable(_ delay: Duration) -> Duration { delay.clamped(to: .zero...Limits.scheduleAhead) }
 }

@@ -29,8 +29,23 @@ public enum Limits {
     public static let defaultMaxAttempts = 25
     /// How far ahead a job may be scheduled.
     public static let scheduleAhead: Duration = .seconds(366 * 86_400 * 10)
+    /// When a job may be scheduled: the years that RFC 3339 can write, 1 to 9999.
+    public static let scheduleAt =
+        Timestamp(microseconds: -62_135_596_800_000_000)...Timestamp(microseconds: 253_402_300_799_999_999)
     /// The longest duration anybody may write: far beyond use, and no sum of it with a time of day overflows.
     public static let longestDuration: Duration = .seconds(36_500 * 86_400)
+    /// How long one run of a handler may be allowed: stored in milliseconds.
+    public static let timeout: ClosedRange<Duration> = .milliseconds(1)...longestDuration
+    /// Handlers of one worker at a time. More is a typing error: each slot costs memory, and a claim brings no more jobs.
+    public static let concurrency = 1...10_000
+    /// Renewed three times a lease: shorter ones are lost to a busy disk, longer ones leave a dead worker's jobs waiting.
+    public static let lease: ClosedRange<Duration> = .seconds(1)...(.seconds(3_600))
+    /// Shorter polls keep a core busy with nothing; longer ones let a missed hint hurt.
+    public static let poll: ClosedRange<Duration> = .milliseconds(10)...(.seconds(60))
+    /// How long a graceful stop may wait for what runs.
+    public static let grace: ClosedRange<Duration> = .zero...(.seconds(86_400))
+    /// How long ended jobs may be kept.
+    public static let retention: ClosedRange<Duration> = .zero...longestDuration
     /// How long a handler may run when nobody said otherwise.
     public static let defaultTimeout: Duration = .seconds(600)
 }

@@ -32,18 +32,20 @@ public struct NewJob: Sendable {
     ) throws(InvalidInput) {
         try Name.validate(kind, field: "kind")
         try Name.validate(queue, field: "queue")
-        if case .after(let delay) = start {
-            guard delay >= .zero else { throw InvalidInput(field: "in", reason: "is negative") }
-            guard delay <= Limits.scheduleAhead else { throw InvalidInput(field: "in", reason: "is more than ten years") }
-        }
+        try Self.validate(start)
         if let maxAttempts, !Limits.maxAttempts.contains(maxAttempts) {
             throw InvalidInput(
                 field: "max_attempts",
                 reason:
                     "\(maxAttempts) is out of range; \(Limits.maxAttempts.lowerBound) to \(Limits.maxAttempts.upperBound)")
         }
-        if let timeout, timeout <= .zero {
-            throw InvalidInput(field: "timeout", reason: "must be longer than nothing")
+        if let timeout {
+            guard timeout > .zero else { throw InvalidInput(field: "timeout", reason: "must be longer than nothing") }
+            guard Limits.timeout.contains(timeout) else {
+                throw InvalidInput(
+                    field: "timeout",
+                    reason: "is out of range; \(Limits.timeout.lowerBound.text) to \(Limits.timeout.upperBound.text)")
+            }
         }
         self.kind = kind
         self.queue = queue
@@ -53,6 +55,20 @@ public struct NewJob: Sendable {
         self.maxAttempts = maxAttempts
         self.timeout = timeout
     }
+
+    private static func validate(_ start: Start) throws(InvalidInput) {
+        switch start {
+        case .now: break
+        case .after(let delay):
+            guard delay >= .zero else { throw InvalidInput(field: "in", reason: "is negative") }
+            guard delay <= Limits.scheduleAhead else { throw InvalidInput(field: "in", reason: "is more than ten years") }
+        case .at(let time):
+            guard Limits.scheduleAt.contains(time) else {
+                throw InvalidInput(field: "at", reason: "is out of range; the years 1 to 9999")
+            }
+        }
+    }
+
     /// The same job with other args: for batches, whose common parts need to be looked at once.
     package func with(args: JSONText) -> NewJob {
         var copy = self

@@ -9,7 +9,8 @@ public struct RetryPolicy: Sendable, Equatable {
 
     public var maxAttempts: Int
     public var backoff: Backoff
-    /// A delay is spread evenly over ± this share of itself, so that jobs that failed together do not come back together. 0…1.
+    /// A delay is spread evenly over ± this share of itself, so that jobs that failed together do not come back together. 0…1;
+    /// anything else counts as the nearer of the two.
     public var jitter: Double
 
     public init(
@@ -27,6 +28,7 @@ public struct RetryPolicy: Sendable, Equatable {
         RetryPolicy(maxAttempts: delays.count + 1, backoff: .delays(delays), jitter: jitter)
     }
 
+    /// Delays of the policy that are negative count as zero, those beyond ``Limits/longestDuration`` as that.
     /// - Parameters:
     ///   - attempt: the number of the attempt that failed, from 1.
     ///   - random: uniform in 0..<1.
@@ -37,10 +39,15 @@ public struct RetryPolicy: Sendable, Equatable {
         case .exponential(let base, let cap):
             // 2⁶² is beyond every cap, and the comparison in seconds cannot overflow.
             let factor = Double(sign: .plus, exponent: min(attempt - 1, 62), significand: 1)
+            let (base, cap) = (Self.usable(base), Self.usable(cap))
             plain = base.inSeconds * factor >= cap.inSeconds ? cap : base * factor
         case .delays(let delays):
-            plain = delays.isEmpty ? .zero : delays[min(attempt, delays.count) - 1]
+            plain = delays.isEmpty ? .zero : Self.usable(delays[min(attempt, delays.count) - 1])
         }
+        let jitter = jitter > 0 ? min(jitter, 1) : 0
         return plain * (1 + jitter * (2 * random - 1))
     }
+
+    /// What can be multiplied without a trap.
+    private static func usable(_ delay: Duration) -> Duration { delay.clamped(to: .zero...Limits.longestDuration) }
 }

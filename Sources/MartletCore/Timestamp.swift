@@ -1,4 +1,6 @@
 /// A moment in UTC, microseconds since 1970-01-01T00:00:00Z, as both engines store it.
+///
+/// Sums stop at the ends of the range: delays come from handlers and callers, and none of them may end the process.
 public struct Timestamp: Hashable, Sendable, Comparable {
     public let microseconds: Int64
 
@@ -7,29 +9,31 @@ public struct Timestamp: Hashable, Sendable, Comparable {
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.microseconds < b.microseconds }
 
     public static func + (a: Timestamp, b: Duration) -> Timestamp {
-        Timestamp(microseconds: a.microseconds + b.microseconds)
+        Timestamp(microseconds: Int64(clamping: Int128(a.microseconds) + b.allMicroseconds))
     }
 
     public static func - (a: Timestamp, b: Duration) -> Timestamp {
-        Timestamp(microseconds: a.microseconds - b.microseconds)
+        Timestamp(microseconds: Int64(clamping: Int128(a.microseconds) - b.allMicroseconds))
     }
 
     public static func - (a: Timestamp, b: Timestamp) -> Duration {
-        .microseconds(a.microseconds - b.microseconds)
+        // Each fits a duration by far, their difference need not fit 64 bits of microseconds.
+        .microseconds(a.microseconds) - .microseconds(b.microseconds)
     }
 }
 
 extension Duration {
-    /// Whole microseconds, rounded toward zero.
-    package var microseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
-    }
+    /// Whole microseconds, rounded toward zero; the nearest there is where 64 bits do not hold them.
+    package var microseconds: Int64 { Int64(clamping: allMicroseconds) }
+
+    fileprivate var allMicroseconds: Int128 { attoseconds / 1_000_000_000_000 }
 
     package var milliseconds: Int64 { microseconds / 1_000 }
 
-    package var inSeconds: Double {
-        let (seconds, attoseconds) = components
-        return Double(seconds) + Double(attoseconds) * 1e-18
+    package var inSeconds: Double { Double(attoseconds) * 1e-18 }
+
+    /// The nearest duration in the range.
+    package func clamped(to range: ClosedRange<Duration>) -> Duration {
+        max(range.lowerBound, min(range.upperBound, self))
     }
 }

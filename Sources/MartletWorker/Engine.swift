@@ -69,13 +69,16 @@ final class Engine: Sendable {
     private func start() -> Parts {
         floor.watch.start(name: "martlet-watch") { [floor] in floor.look() }
         heart.start()
+        let recovery = Recovery(store: store, access: access, floor: floor, herald: herald)
         let claimer = Claimer(
-            store: store, access: access, floor: floor, herald: herald, configuration: configuration, pause: claimerPause
+            store: store, access: access, floor: floor, herald: herald, recovery: recovery, configuration: configuration,
+            pause: claimerPause
         ) { [control] in control.stop(.graceful) }
         let promoter = Promoter(
             store: store, access: access, floor: floor, herald: herald, poll: configuration.poll, wake: promoterWake)
         let keeper = Keeper(
-            store: store, access: access, floor: floor, herald: herald, configuration: configuration, wake: keeperWake)
+            store: store, recovery: recovery, access: access, floor: floor, herald: herald, configuration: configuration,
+            wake: keeperWake)
         return Parts(
             hints: Task.detached { [store, floor, promoterWake] in
                 for await _ in store.hints() {
@@ -133,7 +136,7 @@ final class Engine: Sendable {
                 try await store.deregister(worker)
             } catch {
                 // The registration expires by itself; others recover what it held.
-                _ = access.failed(error)
+                _ = access.failed(error, .deregister)
             }
         }
         _ = await call.ends(within: Self.patience)

@@ -13,7 +13,13 @@ package struct WorkerConfiguration: Sendable {
     package var lease: Duration
     /// How often the store is asked for work when nothing hints at any: bounds the delay of a missed hint.
     package var poll: Duration
-    /// How long a graceful shutdown waits for running handlers before it cancels them.
+    /// How long a graceful stop waits for running handlers before it cancels them; ``StopMode/now`` begins with that.
+    ///
+    /// A cancelled handler has its ``Handler/unwind`` to end, 10 s by default. For a command cancellation is SIGTERM to its
+    /// process group, after ``CommandSpec/killGrace``, 5 s by default, SIGKILL, and the unwind is 5 s more than that. Whoever
+    /// does not end by then is written off, and its job given back. The last endings and each call of the store that is under
+    /// way have 5 s. So with a store that answers a worker ends at most `grace` + the longest unwind after the first order,
+    /// and at most the longest unwind after ``StopMode/now``, give or take a second; without one, up to half a minute later.
     package var grace: Duration
     /// End when nothing is available, running here or due.
     package var drain: Bool

@@ -4,7 +4,7 @@ import MartletStore
 /// What happens in a worker, as it happens: the one source of logs, progress and tests.
 ///
 /// Observers are called where the event arises, on a hot path and from several threads at once: they must be quick and
-/// must not block. Without an observer nothing is made for single jobs.
+/// must not block. Without an observer nothing is made for single jobs that begin or are completed.
 package enum WorkerEvent: Sendable {
     case started(name: String, kinds: [String])
     /// At the start, and again after the worker had been declared dead.
@@ -29,8 +29,9 @@ package enum WorkerEvent: Sendable {
     case promoted(Int)
     /// Ended jobs whose retention is over.
     case removed(Int)
-    /// Once per outage.
+    /// A call failed that may succeed later. Once per outage: until ``storeAvailable``.
     case storeUnavailable(StoreError)
+    /// Every kind of call that failed has succeeded again, or something was durably written.
     case storeAvailable
     /// Nothing is left to do, and the worker was asked to end then.
     case drained
@@ -46,8 +47,8 @@ package enum HeartbeatLoss: String, Sendable {
 }
 
 package enum StopMode: Sendable, Comparable {
-    /// Running handlers get their grace.
+    /// Running handlers get their grace, then are cancelled.
     case graceful
-    /// Running handlers are cancelled.
+    /// Running handlers are cancelled at once. They still have their ``Handler/unwind``: see ``WorkerConfiguration/grace``.
     case now
 }

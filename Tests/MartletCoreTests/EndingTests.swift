@@ -24,6 +24,21 @@ struct EndingTests {
         #expect(ending(.retry(error, after: .seconds(7)), attempt: 2) == .retryable(error, after: .seconds(7)))
     }
 
+    @Test(arguments: [.seconds(Int64.max / 2), .seconds(Int64.max) * 9, Limits.scheduleAhead + .seconds(1)] as [Duration])
+    func `a delay beyond what can be scheduled is cut`(asked: Duration) {
+        #expect(ending(.snooze(asked)) == .snoozed(Limits.scheduleAhead))
+        #expect(ending(.retry(error, after: asked)) == .retryable(error, after: Limits.scheduleAhead))
+        let slow = RetryPolicy.delays([asked], jitter: 1)
+        let ending = Ending(.retry(error), attempt: 1, maxAttempts: 3, retry: slow, random: 0.9)
+        #expect(ending == .retryable(error, after: Limits.scheduleAhead))
+    }
+
+    @Test(arguments: [.seconds(-1), .seconds(Int64.min) * 9] as [Duration])
+    func `a negative delay is none`(asked: Duration) {
+        #expect(ending(.snooze(asked)) == .snoozed(.zero))
+        #expect(ending(.retry(error, after: asked)) == .retryable(error, after: .zero))
+    }
+
     @Test func `the last attempt fails the job, whatever the handler asked for`() {
         #expect(ending(.retry(error), attempt: 3) == .failed(error, .exhausted))
         #expect(ending(.retry(error, after: .zero), attempt: 4) == .failed(error, .exhausted))

@@ -34,6 +34,25 @@ struct RetryPolicyTests {
         #expect(none.delay(afterAttempt: 1_000, random: 0) == .zero)
     }
 
+    @Test(arguments: [Double.nan, .infinity, -.infinity, -1, 2, 1e300])
+    func `whatever a policy says, its delay can be computed`(jitter: Double) {
+        let ends: [Duration] = [.seconds(Int64.min) * 9, .seconds(-1), .zero, .seconds(Int64.max), .seconds(Int64.max) * 9]
+        for base in ends {
+            for cap in ends {
+                let policies = [
+                    RetryPolicy(backoff: .exponential(base: base, cap: cap), jitter: jitter),
+                    .delays([base, cap], jitter: jitter),
+                ]
+                for policy in policies {
+                    for attempt in [1, 2, 64, .max] {
+                        let delay = policy.delay(afterAttempt: attempt, random: 0.999)
+                        #expect(delay >= .zero && delay <= Limits.longestDuration * 2)
+                    }
+                }
+            }
+        }
+    }
+
     @Test func `a list gives its delays in order and then the last`() {
         let policy = RetryPolicy.delays([.seconds(1), .seconds(10), .seconds(300)])
         #expect(policy.maxAttempts == 4)

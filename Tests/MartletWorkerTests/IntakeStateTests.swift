@@ -216,6 +216,56 @@ import Testing
         #expect(state.next(now: at(1)) == .confirmQuiet)
     }
 
+    @Test func `a drain does not end while a look for dead workers may still find jobs`() {
+        for (jobs, action) in [(0, .drained), (2, nil), (nil, nil)] as [(Int?, IntakeState.Action?)] {
+            var state = state(drain: true)
+            _ = state.next(now: at(0))
+            state.answered(jobs: 0, now: at(0))
+            #expect(state.next(now: at(0)) == .confirmQuiet)
+            let own = state.beginRecovery()
+            let keepers = state.beginRecovery()
+            #expect(own && keepers)
+            state.endRecovery(jobs: 0)
+            state.confirmed(moved: 0)
+            #expect(plan(state.next(now: at(0))) != nil)
+            state.answered(jobs: 0, now: at(0))
+            #expect(state.next(now: at(0)) == .wait(nil), "the other look is still under way")
+            state.endRecovery(jobs: jobs)
+            if let action {
+                #expect(state.next(now: at(0)) == action)
+            } else {
+                #expect(plan(state.next(now: at(1))) != nil, "what was found is claimed")
+            }
+        }
+    }
+
+    @Test func `jobs recovered while quiet is confirmed are looked for, and quiet is confirmed anew`() {
+        var state = state(drain: true)
+        _ = state.next(now: at(0))
+        state.answered(jobs: 0, now: at(0))
+        #expect(state.next(now: at(0)) == .confirmQuiet)
+        _ = state.beginRecovery()
+        state.endRecovery(jobs: 1)
+        state.confirmed(moved: 0)
+        #expect(plan(state.next(now: at(1))) != nil)
+        state.answered(jobs: 0, now: at(1))
+        #expect(state.next(now: at(1)) == .confirmQuiet)
+    }
+
+    @Test func `no look for dead workers begins after a drain's end`() {
+        var state = state(drain: true)
+        _ = state.next(now: at(0))
+        state.answered(jobs: 0, now: at(0))
+        _ = state.next(now: at(0))
+        state.confirmed(moved: 0)
+        _ = state.next(now: at(0))
+        state.answered(jobs: 0, now: at(0))
+        #expect(state.next(now: at(0)) == .drained)
+        let begins = state.beginRecovery()
+        #expect(!begins)
+        #expect(state.next(now: at(9_000)) == .drained)
+    }
+
     @Test func `once stopped it asks nothing`() {
         var state = state()
         state.stop()

@@ -7,6 +7,7 @@ struct Claimer {
     let access: StoreAccess
     let floor: Floor
     let herald: Herald
+    let recovery: Recovery
     let configuration: WorkerConfiguration
     /// Raised when the worker stops, so that it need not wait out an outage.
     let pause: Signal
@@ -43,13 +44,13 @@ struct Claimer {
         let startedAt = Moment.now
         do {
             let worker = try await store.register(configuration.registration(kinds: floor.handlers.map(\.kind)))
-            access.succeeded()
+            access.succeeded(.register)
             backoff.reset()
             floor.registered(worker, at: startedAt)
             herald.tell(.registered(worker))
             return true
         } catch {
-            return await waitOut(error, &backoff)
+            return await waitOut(error, .register, &backoff)
         }
     }
 
@@ -60,7 +61,7 @@ struct Claimer {
             queues: configuration.queues, limit: plan.limit)
         do {
             let leases = try await store.claim(request)
-            access.succeeded()
+            access.succeeded(.claim)
             backoff.reset()
             if !leases.isEmpty {
                 herald.tell(.claimed(leases: leases.count, jobs: leases.reduce(0) { $0 + $1.jobs.count }))
@@ -69,29 +70,39 @@ struct Claimer {
             return true
         } catch {
             floor.unanswered()
-            return await waitOut(error, &backoff)
+            return await waitOut(error, .claim, &backoff)
         }
     }
 
-    /// Drain: an ending on its way may be a retry that is due at once, and a delayed job may have become due.
+    /// Drain: an ending on its way may be a retry that is due at once, a worker that died may have left jobs, and a delayed one
+    /// may have become due. Asked in the direction in which jobs move, with the claim as the last: what leaves one place
+    /// after it was looked at is found in the next.
     private func confirmQuiet(_ backoff: inout Backoff) async -> Bool {
         while !(await floor.settler.flushed(within: configuration.poll)) {
             if floor.isStopping { return true }
         }
+        let recovered: Int
+        do {
+            recovered = try await recovery.run()
+        } catch {
+            floor.confirmed(moved: nil)
+            return await waitOut(error, .recover, &backoff)
+        }
         do {
             let moved = try await store.promote(limit: Limits.enqueueBatch).moved
+            access.succeeded(.promote)
             if moved > 0 { herald.tell(.promoted(moved)) }
-            floor.confirmed(moved: moved)
+            floor.confirmed(moved: recovered + moved)
             return true
         } catch {
             floor.confirmed(moved: nil)
-            return await waitOut(error, &backoff)
+            return await waitOut(error, .promote, &backoff)
         }
     }
 
     /// - Returns: whether to go on.
-    private func waitOut(_ error: StoreError, _ backoff: inout Backoff) async -> Bool {
-        guard access.failed(error) else { return false }
+    private func waitOut(_ error: StoreError, _ call: StoreAccess.Call, _ backoff: inout Backoff) async -> Bool {
+        guard access.failed(error, call) else { return false }
         await pause.wait(atMost: backoff.next(random: .random(in: 0..<1)))
         return true
     }

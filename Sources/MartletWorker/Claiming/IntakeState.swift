@@ -33,7 +33,8 @@ struct IntakeState {
         case claim(Plan)
         /// Nothing to ask before this moment, unless something changes; nil: until something changes.
         case wait(Moment?)
-        /// Drain: all is quiet. Make settlements durable, promote what is due, and report with ``confirmed(moved:)``.
+        /// Drain: all is quiet. Make settlements durable, recover from the dead, promote what is due, and report with
+        /// ``confirmed(moved:)``.
         case confirmQuiet
         /// Drain: nothing is left.
         case drained
@@ -44,6 +45,7 @@ struct IntakeState {
         case off, working, confirming
         /// Confirmed quiet; one more look at the log.
         case lastLook
+        case over
     }
 
     private struct Kind {
@@ -83,6 +85,8 @@ struct IntakeState {
     private var hintedMeanwhile = false
     private var isStopped = false
     private var drain: Drain
+    /// Looks for dead workers that are under way: their jobs may appear in the log at any moment.
+    private var recoveries = 0
 
     init(concurrency: Int, limits: [Int?], poll: Duration, drain: Bool) {
         self.concurrency = concurrency
@@ -95,6 +99,7 @@ struct IntakeState {
 
     mutating func next(now: Moment) -> Action {
         if isStopped { return .stopped }
+        if drain == .over { return .drained }
         guard inFlight == nil else { return .wait(nil) }
         if isIdle, isQuiet(.front, now) {
             switch drain {
@@ -103,7 +108,11 @@ struct IntakeState {
                 drain = .confirming
                 return .confirmQuiet
             case .confirming: return .wait(nil)
-            case .lastLook: return .drained
+            case .lastLook:
+                guard recoveries == 0 else { return .wait(nil) }
+                drain = .over
+                return .drained
+            case .over: return .drained
             }
         }
         let order: [Question] = last == .front ? [.ahead, .front] : [.front, .ahead]
@@ -182,7 +191,27 @@ struct IntakeState {
         for (question, moment) in emptyAt where quiet[question] != nil { quiet[question] = moment + Self.rest }
     }
 
-    /// - Parameter moved: jobs that were due and are available now; nil when the store could not be asked.
+    /// - Returns: false once the drain is over: what is found then is for others to find.
+    mutating func beginRecovery() -> Bool {
+        guard drain != .over else { return false }
+        recoveries += 1
+        return true
+    }
+
+    /// - Parameter jobs: how many are available again; nil when nobody knows.
+    mutating func endRecovery(jobs: Int?) {
+        recoveries -= 1
+        guard jobs != 0 else { return }
+        hinted()
+        switch drain {
+        case .confirming, .lastLook:
+            drain = .working
+            quiet = [:]
+        case .off, .working, .over: break
+        }
+    }
+
+    /// - Parameter moved: jobs that were recovered or due, and are available now; nil when the store could not be asked.
     mutating func confirmed(moved: Int?) {
         guard drain == .confirming else { return }
         drain = moved == 0 ? .lastLook : .working

@@ -7,7 +7,8 @@ struct CappedOutput: Sendable {
     private let part: Part
     private let limit: Int
     private var kept: [UInt8] = []
-    private var count = 0
+    /// Bytes that came, kept or not.
+    private(set) var count = 0
 
     init(_ part: Part, limit: Int) {
         self.part = part

@@ -62,7 +62,7 @@ struct CommandExecutor: Sendable {
                 return .retry(CommandFailure.error(result.terminationStatus, stderr: stderr))
             }
             return .completed(
-                result: CommandResult.json(Array(stdout.bytes), isCut: stdout.isCut, limit: spec.resultBytes))
+                result: CommandResult.json(stdout.bytes, total: stdout.count, limit: spec.resultBytes))
         } catch {
             return .retry(CommandFailure.error(error, spec: spec))
         }

@@ -1,42 +1,44 @@
 import MartletCore
 
 /// Standard output as a job's result.
+///
+/// The cap counts bytes of output, as its author does, not those of the JSON that is kept: a newline costs one, though JSON
+/// writes two.
 enum CommandResult {
-    /// - Parameter isCut: whether there was more.
+    /// - Parameters:
+    ///   - output: the beginning, of at most `limit` bytes.
+    ///   - total: how many bytes there were in all.
     /// - Returns: nil for no output at all.
-    static func json(_ output: [UInt8], isCut: Bool, limit: Int) -> JSONText? {
-        guard !output.isEmpty else { return nil }
-        if !isCut {
-            do {
-                return try JSONText(validating: output, field: "result", maxBytes: limit)
-            } catch {
-                // Most commands print text for people.
-            }
+    static func json(_ output: ArraySlice<UInt8>, total: Int, limit: Int) -> JSONText? {
+        guard total > 0 else { return nil }
+        guard total <= limit else { return JSONText(trusted: string(cut(output, total: total, limit: limit))) }
+        do {
+            return try JSONText(validating: Array(output), field: "result", maxBytes: limit)
+        } catch {
+            // Most commands print text for people.
         }
         var text = String(decoding: output, as: UTF8.self)
         if text.last?.isNewline == true { text.removeLast() }
-        return JSONText(trusted: string(text, isCut: isCut, limit: limit))
+        return JSONText(trusted: string(text))
     }
 
-    /// The text as a JSON string of at most `limit` bytes, with `…` at its end where something is missing.
-    private static func string(_ text: String, isCut: Bool, limit: Int) -> [UInt8] {
-        let mark = Array("…".utf8)
+    /// Whole characters and a mark that people see and scripts can look for, within the limit together.
+    private static func cut(_ output: ArraySlice<UInt8>, total: Int, limit: Int) -> String {
+        let mark = "… (cut: \(total) bytes in all)"
+        var kept = output.prefix(max(limit - mark.utf8.count, 0))
+        // What continues a character is no beginning of one; up to three such bytes follow the first.
+        var next = kept.endIndex
+        while next > kept.startIndex, next < output.endIndex, kept.endIndex - next < 3, output[next] & 0xC0 == 0x80 {
+            next -= 1
+        }
+        if next < output.endIndex, output[next] & 0xC0 != 0x80 { kept = kept[..<next] }
+        return String(decoding: kept, as: UTF8.self) + mark
+    }
+
+    private static func string(_ text: String) -> [UInt8] {
         var bytes = [UInt8(ascii: "\"")]
-        var isCut = isCut
-        // Where to cut back to if the rest does not fit.
-        var fitting = bytes.count
-        for scalar in text.unicodeScalars {
-            append(scalar, to: &bytes)
-            if bytes.count + mark.count + 1 <= limit { fitting = bytes.count }
-            guard bytes.count + 1 <= limit else {
-                isCut = true
-                break
-            }
-        }
-        if isCut {
-            bytes.removeLast(bytes.count - fitting)
-            bytes += mark
-        }
+        bytes.reserveCapacity(text.utf8.count + text.utf8.count / 8)
+        for scalar in text.unicodeScalars { append(scalar, to: &bytes) }
         bytes.append(UInt8(ascii: "\""))
         return bytes
     }

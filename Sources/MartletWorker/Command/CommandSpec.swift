@@ -5,13 +5,19 @@ import MartletCore
 /// | the command | the job |
 /// |---|---|
 /// | exits with 0 | completed; standard output is the result |
-/// | exits with 75 (`EX_TEMPFAIL`) | tried again, error type `tempfail` |
+/// | exits with 75 (`EX_TEMPFAIL`) | tried again, error type `tempfail`: not now, rather than wrong |
 /// | exits with another status | tried again, error type `exit` |
 /// | is killed by a signal | tried again, error type `signal` |
 /// | cannot be started | tried again, error type `exec` |
 ///
-/// A result that is valid JSON is kept as it is, anything else as a JSON string: bytes that are not UTF-8 become U+FFFD, and
-/// what is longer than the limit is cut there, with `…` at the end of the string.
+/// "Tried again" is the same in all these rows: by the kind's retry policy, and an attempt is charged, so that a command that
+/// always ends in the same way ends as failed. Status 75 differs by its name alone: people and alerts tell "the other side is
+/// down" from "this is broken" by the error's type. A command cannot snooze or discard its job.
+///
+/// A result that is valid JSON is kept as it is, anything else as a JSON string: one newline at the end goes, and bytes that
+/// are not UTF-8 become U+FFFD. Output of more than ``resultBytes`` is cut, and is then always a string, even if it began as
+/// JSON, that ends in `… (cut: 5242880 bytes in all)`, the mark within the limit. The limit counts bytes of output; the JSON
+/// that is kept can be longer by its escapes.
 package struct CommandSpec: Sendable, Equatable {
     /// What every command may see of our environment.
     package static let defaultEnvironment = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"]
@@ -24,6 +30,7 @@ package struct CommandSpec: Sendable, Equatable {
     package var environment: [String: String]
     /// nil: ours.
     package var workingDirectory: String?
+    /// How much of standard output is kept.
     package var resultBytes: Int
     /// How much of the end of standard error is kept with a failure.
     package var errorBytes: Int

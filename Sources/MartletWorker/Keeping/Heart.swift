@@ -45,7 +45,7 @@ final class Heart: Sendable {
         let startedAt = Moment.now
         do {
             let reply = try store.heartbeat(session.worker)
-            access.succeeded()
+            access.succeeded(.heartbeat)
             last.withLock { $0 = startedAt }
             guard reply.alive else {
                 floor.lose(session: session.number, .declaredDead)
@@ -55,7 +55,7 @@ final class Heart: Sendable {
             floor.cancel(reply.cancelled)
             return true
         } catch {
-            if !access.failed(error) { beat.stop() }
+            if !access.failed(error, .heartbeat) { beat.stop() }
             return false
         }
     }

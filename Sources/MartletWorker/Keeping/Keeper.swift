@@ -5,6 +5,7 @@ import MartletStore
 /// nothing to find.
 struct Keeper {
     let store: any JobStore
+    let recovery: Recovery
     let access: StoreAccess
     let floor: Floor
     let herald: Herald
@@ -19,28 +20,23 @@ struct Keeper {
         var nextCleaning = Moment.now
         while !floor.isStopping {
             var pause = configuration.recovery
+            var call = StoreAccess.Call.recover
             do {
-                try await recover()
+                _ = try await recovery.run()
                 if .now >= nextCleaning {
                     // One piece at a time, so that recovery is never late; the next piece follows soon.
+                    call = .retain
                     let removed = try await store.retain(configuration.retention, limit: Self.piece)
+                    access.succeeded(.retain)
                     if removed > 0 { herald.tell(.removed(removed)) } else { nextCleaning = .now + configuration.cleaning }
                     if removed > 0 { pause = min(pause, .milliseconds(10)) }
                 }
-                access.succeeded()
                 backoff.reset()
             } catch {
-                guard access.failed(error) else { return }
+                guard access.failed(error, call) else { return }
                 pause = backoff.next(random: .random(in: 0..<1))
             }
             await wake.wait(atMost: pause)
         }
-    }
-
-    private func recover() async throws(StoreError) {
-        let reply = try await store.recover()
-        guard !reply.workers.isEmpty || reply.recoveredJobs > 0 else { return }
-        herald.tell(.recovered(reply))
-        floor.hint()
     }
 }

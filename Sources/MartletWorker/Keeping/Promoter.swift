@@ -27,7 +27,7 @@ struct Promoter {
             var pause = poll
             do {
                 let reply = try await store.promote(limit: Self.piece)
-                access.succeeded()
+                access.succeeded(.promote)
                 backoff.reset()
                 if reply.moved > 0 {
                     herald.tell(.promoted(reply.moved))
@@ -36,7 +36,7 @@ struct Promoter {
                 if reply.moved >= Self.piece { continue }
                 if let due = reply.nextDue { pause = min(due, poll) }
             } catch {
-                guard access.failed(error) else { return }
+                guard access.failed(error, .promote) else { return }
                 pause = backoff.next(random: .random(in: 0..<1))
             }
             let hinted = await wake.wait(atMost: max(pause, .milliseconds(1)))

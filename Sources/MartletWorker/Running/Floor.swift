@@ -43,6 +43,14 @@ final class Floor: Sendable {
 
     func confirmed(moved: Int?) { state.withLock { $0.confirmed(moved: moved) } }
 
+    /// - Returns: whether to go on with it.
+    func beginRecovery() -> Bool { state.withLock { $0.beginRecovery() } }
+
+    func endRecovery(jobs: Int?) {
+        state.withLock { $0.endRecovery(jobs: jobs) }
+        hungry.raise()
+    }
+
     func hint() {
         state.withLock { $0.hinted() }
         hungry.raise()

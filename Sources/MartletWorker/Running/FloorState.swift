@@ -87,6 +87,10 @@ struct FloorState {
 
     mutating func confirmed(moved: Int?) { intake.confirmed(moved: moved) }
 
+    mutating func beginRecovery() -> Bool { intake.beginRecovery() }
+
+    mutating func endRecovery(jobs: Int?) { intake.endRecovery(jobs: jobs) }
+
     /// Takes in what a claim of that registration brought.
     mutating func accept(_ leases: [Lease], session number: Int, now: Moment) -> Aftermath {
         intake.answered(jobs: leases.reduce(0) { $0 + $1.jobs.count }, now: now)

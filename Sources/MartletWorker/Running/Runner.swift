@@ -64,8 +64,8 @@ struct Runner {
 
     private func tell(_ ending: Ending, _ job: LeasedJob, _ handler: Handler, _ ran: Duration) {
         switch ending {
-        case .completed, .snoozed: guard floor.herald.wantsJobs else { return }
-        case .retryable, .failed, .cancelled, .givenBack: break
+        case .completed: guard floor.herald.wantsJobs else { return }
+        case .snoozed, .retryable, .failed, .cancelled, .givenBack: break
         }
         floor.herald.tell(.jobEnded(kind: handler.kind, id: job.id, attempt: job.attempt, ending: ending, ran: ran))
     }

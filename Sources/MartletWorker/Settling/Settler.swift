@@ -64,11 +64,11 @@ final class Settler: Sendable {
             }
             do {
                 let reply = try await store.settle(batch)
-                access.succeeded()
+                access.succeeded(.settle)
                 backoff.reset()
                 finish(reply, lost)
             } catch {
-                guard access.failed(error) else { return close() }
+                guard access.failed(error, .settle) else { return close() }
                 await work.wait(atMost: backoff.next(random: .random(in: 0..<1)))
             }
         }

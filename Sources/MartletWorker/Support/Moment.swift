@@ -21,11 +21,12 @@ struct Moment: Comparable, Sendable {
 }
 
 extension Duration {
-    /// Whole nanoseconds; a century where there are more, which no wait of ours outlives.
+    /// Whole nanoseconds; a century where there are more, which no wait of ours outlives and no sum with a moment overflows.
     var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
         let century: Int64 = 36_525 * 86_400
-        guard seconds < century else { return century * 1_000_000_000 }
+        guard self < .seconds(century) else { return century * 1_000_000_000 }
+        guard self > .seconds(-century) else { return -century * 1_000_000_000 }
+        let (seconds, attoseconds) = components
         return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 }

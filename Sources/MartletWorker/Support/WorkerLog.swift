@@ -73,10 +73,11 @@ struct WorkerLog: Sendable {
         case .failed(let error, let reason):
             metadata["error"] = "\(error.type): \(error.message)"
             metadata["reason"] = "\(reason.rawValue)"
-            logger.warning("job failed", metadata: metadata)
+            logger.error("job failed", metadata: metadata)
         case .snoozed(let delay):
             metadata["again_in_ms"] = "\(delay.milliseconds)"
-            logger.debug("job snoozed", metadata: metadata)
+            // It charges no attempt and leaves no error, so that here alone one sees a job that snoozes for ever.
+            logger.info("job snoozed", metadata: metadata)
         case .cancelled:
             logger.info("job cancelled", metadata: metadata)
         case .givenBack:

@@ -25,7 +25,8 @@ struct CountWords: Job, Codable {
         var configuration = Worker.Configuration()
         configuration.concurrency = 4
         configuration.drain = true
-        try await Worker(client, jobs: [CountWords.self], configuration: configuration).run()
+        try await Worker(client, jobs: [CountWords.self], configuration: configuration)
+            .run(stoppingOn: [.sigterm, .sigint])
         await client.close()
     }
 }

@@ -1,0 +1,66 @@
+import Logging
+import MartletCore
+import MartletStore
+import Testing
+
+@testable import Martlet
+
+struct DecodingTests {
+    struct Resize: Job {
+        struct Size: Codable {
+            let width: Int
+        }
+
+        static let kind = "resize"
+        let file: String
+        let count: Int
+        let sizes: [Size]
+        let shared: Bool?
+        let tags: [String: String]?
+
+        func run(_ context: JobContext) async throws {}
+    }
+
+    static let cases: [(args: String, reason: String)] = [
+        (#"{"count": 1, "sizes": []}"#, "key `file` is missing"),
+        (#"{"file": "a", "count": "one", "sizes": []}"#, "`count` is not a number"),
+        (#"{"file": 1, "count": 1, "sizes": []}"#, "`file` is not a string"),
+        (#"{"file": null, "count": 1, "sizes": []}"#, "`file` is null, not a string"),
+        (#"{"file": "a", "count": 1, "sizes": {}}"#, "`sizes` is not an array"),
+        (#"{"file": "a", "count": 1, "sizes": [{"width": 1}, {}]}"#, "key `sizes[1].width` is missing"),
+        (#"{"file": "a", "count": 1, "sizes": [{"width": true}]}"#, "`sizes[0].width` is not a number"),
+        (#"{"file": "a", "count": 1, "sizes": [], "shared": 1}"#, "`shared` is not true or false"),
+        (#"{"file": "a", "count": 1, "sizes": [], "tags": []}"#, "`tags` is not an object"),
+        ("[]", "the whole is not an object"),
+    ]
+
+    @Test func `args that do not fit their type fail at once and say what does not fit where`() async throws {
+        try await withClient { client in
+            let ids = try await client.enqueue(
+                Self.cases.map { try NewJob(kind: "resize", args: JSONText(validating: $0.args)) })
+            try await Worker(client, jobs: [Resize.self], configuration: .draining, logger: .silent).run()
+            for (id, (_, reason)) in zip(ids, Self.cases) {
+                let job = try #require(try await client.store.job(id))
+                #expect(job.summary.state == .failed)
+                #expect(job.summary.attempt == 1)
+                #expect(job.summary.error?.error.type == "decoding")
+                #expect(job.summary.error?.error.message == "args do not fit Resize: \(reason)")
+            }
+        }
+    }
+
+    @Test func `a worker of the library says which version it is`() async throws {
+        try await withClient { client in
+            let worker = try Worker(client, jobs: [Resize.self], logger: .silent)
+            let task = Task { try await worker.run() }
+            var versions: [String] = []
+            while versions.isEmpty {
+                versions = try await client.store.workers().map(\.version)
+                await Task.yield()
+            }
+            task.cancel()
+            try await task.value
+            #expect(versions == [Version.current])
+        }
+    }
+}
