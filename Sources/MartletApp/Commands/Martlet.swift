@@ -1,3 +1,4 @@
+import MartletCore
 import ArgumentParser
 
 /// The root of the command line.
