@@ -51,7 +51,7 @@ import Testing
             try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any], "\(line)")
         }
         let failed = try #require(logged.first { $0["message"] as? String == "job failed" })
-        #expect(failed["level"] as? String == "warning")
+        #expect(failed["level"] as? String == "error")
         #expect(failed["kind"] as? String == "bad")
         #expect(failed["job"] as? Int == 1)
         #expect(failed["attempt"] as? Int == 1)
