@@ -82,7 +82,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
-            name: "MartletTestSupport", dependencies: ["MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore"],
+            name: "MartletTestSupport",
+            dependencies: ["CMartletLinux", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore"],
             swiftSettings: settings),
         .testTarget(
             name: "MartletStoreTests", dependencies: ["MartletCore", "MartletStore", "MartletTestSupport"],

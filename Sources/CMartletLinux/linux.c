@@ -23,3 +23,7 @@ int martlet_probe_byte(int fd, int64_t offset) {
     if (fcntl(fd, F_OFD_GETLK, &lock) == -1) return errno;
     return lock.l_type == F_UNLCK ? 0 : EAGAIN;
 }
+
+int martlet_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+  return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}

@@ -1,3 +1,4 @@
+import CMartletLinux
 import Foundation
 import Glibc
 
@@ -86,6 +87,8 @@ struct PostgresTools: Sendable {
         for (target, source) in [input, output, error].enumerated() {
             posix_spawn_file_actions_adddup2(&actions, source, Int32(target))
         }
+        // A server outlives the test that starts it: with another test's pipe in its hands that pipe would never end.
+        guard martlet_spawn_close_from(&actions, 3) == 0 else { throw PostgresServerFailure("no memory") }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -2,6 +2,7 @@
 #ifndef MARTLET_LINUX_H
 #define MARTLET_LINUX_H
 
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -18,5 +19,8 @@ int martlet_try_lock_byte(int fd, int64_t offset);
 int martlet_unlock_byte(int fd, int64_t offset);
 /// EAGAIN when somebody else holds it; takes nothing.
 int martlet_probe_byte(int fd, int64_t offset);
+
+/// The new program gets none of our descriptors from `first` on.
+int martlet_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 #endif
