@@ -363,7 +363,9 @@ import Testing
         }
         let leased = store.change { $0.leases.reduce(0) { $0 + $1.jobs.count } }
         #expect(tally.settled == leased, "everything claimed is accounted for")
-        #expect(tally.completed == 504)
+        // How many of the first 500 had begun by then is the machine's pace; the four that held the slots were let end.
+        #expect(tally.completed >= 4)
+        #expect(tally.completed + tally.givenBack == leased)
         #expect(store.change { $0.deregistered.count } == 1)
     }
 
