@@ -4,10 +4,12 @@ SHELL := /bin/bash
 .PHONY: demo test check faults bench deps test-deps format
 
 release := .build/release/martlet
+# One file to copy, and a command that starts in half the time: measured 25 ms with the runtime's libraries loaded, 13 without.
+release_flags := -c release --static-swift-stdlib
 strict := MARTLET_WARNINGS_AS_ERRORS=1
 
 demo: deps
-	swift build -c release --product martlet
+	swift build $(release_flags) --product martlet
 	Examples/demo/run $(release)
 
 # What matters most comes first. One suite after another: each runs its own tests side by side, and all of them at once
@@ -33,7 +35,7 @@ faults: deps test-deps
 	MARTLET_FAULT_DOSE=full swift test --filter MartletFaultTests
 
 bench: deps
-	swift build -c release
+	swift build $(release_flags)
 	.build/release/MartletBench
 
 format:
