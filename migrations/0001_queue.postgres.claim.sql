@@ -65,7 +65,7 @@ begin
     into c from lease l where l.lane = p_lane order by l.lane desc, l.id desc limit 1;
   for v_round in 1..2 loop
     v_late := c.xid < pg_snapshot_xmax(c.s1);
-    v_careful := c.marked or v_late and pg_snapshot_xmin(c.s1) < pg_snapshot_xmax(c.s1);
+    v_careful := coalesce(c.marked or v_late and pg_snapshot_xmin(c.s1) < pg_snapshot_xmax(c.s1), false);
     if not v_careful then
       -- Where late committers would have been, the round goes on behind them.
       if v_late then
@@ -221,6 +221,11 @@ declare
   l record;
 begin
   if pg_current_xact_id_if_assigned() is null then v_void := set_config('synchronous_commit', 'off', true); end if;
+  -- The first claim of a session plans for some ten milliseconds. Not under a lane's lock: there is no lane 0.
+  if current_setting('martlet.has_planned', true) is distinct from 'yes' then
+    perform from take(0, p_worker, 0, 0);
+    v_void := set_config('martlet.has_planned', 'yes', false);
+  end if;
   v_void := pg_advisory_xact_lock_shared(worker_locks(), p_worker::int)::text;
   loop
     v_again := false;
