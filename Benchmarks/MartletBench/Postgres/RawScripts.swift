@@ -13,8 +13,8 @@ enum RawScripts {
         """
         \\set worker \(worker)
         select lease, cardinality(args) as n from martlet.claim(:worker, array['nothing'], array[\(chunk)], null, \(chunk)) \\gset
-        select * from martlet.settle(array[:lease]::bigint[], array[0], array[decode(repeat('01', :n), 'hex')],
-          array[decode(repeat('00', 8 * :n), 'hex')], array[:n]);
+        select * from martlet.settle(array[:lease]::bigint[], array[0], array[decode(repeat('01', :n::int), 'hex')],
+          array[decode(repeat('00', 8 * :n::int), 'hex')], array[:n::int]);
 
         """
     }
