@@ -11,7 +11,7 @@ struct Case: Sendable {
     }
 
     /// In the order they are run.
-    static let all = sqlite + postgres
+    static let all = sqlite + running + postgres
 
     private static let sqlite = [
         Case("sqlite.enqueue", Throughput.enqueueCase), Case("sqlite.single", Throughput.singleCase),
@@ -19,6 +19,9 @@ struct Case: Sendable {
         Case("sqlite.idle", Idle.sqliteCase), Case("sqlite.process", LargeDatabase.processCase),
         Case("sqlite.large", LargeDatabase.largeCase),
     ]
+
+    /// How jobs are run, whatever the engine; on SQLite.
+    private static let running = [Case("run.waits", ManyWaits.run), Case("run.inflight", InFlight.run)]
 
     private static let postgres = [
         Case("pg.drain", PostgresDrain.run), Case("pg.enqueue", PostgresEnqueue.run), Case("pg.single", PostgresSingle.run),
