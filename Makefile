@@ -25,6 +25,7 @@ test: deps test-deps check
 	Tests/example
 	Tests/demo $(CURDIR)
 	Tests/compose
+	Tests/machines
 
 # Form, imports, warnings. Nothing is run.
 check:
