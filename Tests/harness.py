@@ -162,12 +162,14 @@ class Site:
 class Postgres:
     """A server as the official image makes it: trust on the socket, passwords by TCP."""
 
-    def __init__(self, site, password, host=None, name="postgres"):
+    def __init__(self, site, password, host=None, name="postgres", port=5432):
         versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
         check(versions, "no PostgreSQL server is installed")
         self.binaries = versions[-1].parent
-        self.site, self.host, self.name = site, host, name
+        self.site, self.host, self.name, self.port = site, host, name, port
         self.data = f"/run/postgresql/{name}"
+        if password is None:
+            return
         pwfile = f"/run/postgresql/{name}.password"
         with open(os.open(pwfile, os.O_CREAT | os.O_WRONLY, 0o644), "w") as file:
             file.write(password)
@@ -177,19 +179,26 @@ class Postgres:
         with open(f"{self.data}/pg_hba.conf", "a") as file:
             file.write("host all all all scram-sha-256\n")
 
+    def standby(self, name, port):
+        """A hot standby of this server, which streams from it."""
+        standby = Postgres(self.site, None, self.host, name, port)
+        standby.tool("pg_basebackup", "-h", "/run/postgresql", "-p", self.port, "-D", standby.data, "-R", "-X", "stream", "-c", "fast")
+        standby.start()
+        return standby
+
     def tool(self, tool, *words, **more):
         return self.site.run(tool, [self.binaries / tool, *words], user="postgres", host=self.host, **more)
 
     def start(self, *settings):
-        words = [self.binaries / "postgres", "-D", self.data, "-c", "listen_addresses=*", *settings]
+        words = [self.binaries / "postgres", "-D", self.data, "-c", "listen_addresses=*", "-c", f"port={self.port}", *settings]
         self.process = self.site.start(self.name, words, user="postgres", host=self.host)
         wait_for("the server answers", lambda: self.is_ready() or not self.process.is_running())
         check(self.process.is_running(), "the server does not start")
 
     def is_ready(self):
-        words = [self.binaries / "pg_isready", "-q", "-h", "/run/postgresql"]
+        words = [self.binaries / "pg_isready", "-q", "-h", "/run/postgresql", "-p", str(self.port)]
         return subprocess.run(words, env={"LC_ALL": "C"}).returncode == 0
 
     def sql(self, text, database="postgres"):
-        words = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "/run/postgresql", "-d", database]
+        words = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "/run/postgresql", "-p", self.port, "-d", database]
         return self.tool("psql", *words, given=text).strip()
