@@ -96,7 +96,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "MartletBench", dependencies: ["Martlet", log], path: "Benchmarks/MartletBench", swiftSettings: settings),
+            name: "MartletBench",
+            dependencies: ["CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", log],
+            path: "Benchmarks/MartletBench", swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
         .testTarget(
             name: "MartletPostgresTests",
