@@ -59,13 +59,10 @@ struct WorkerRun {
         let handler = Handler(
             kind: kind.kind, command: kind.command, concurrency: kind.concurrency, timeout: kind.timeout, retry: kind.retry)
         guard logsArgs else { return handler }
-        return Handler(
-            kind: handler.kind, concurrency: handler.concurrency, timeout: handler.timeout, retry: handler.retry,
-            unwind: handler.unwind,
-            reporting: { call in
-                call.logger.info("args", metadata: ["args": "\(call.args.string)"])
-                return await handler.run(call)
-            })
+        return handler.wrapped { call, run in
+            call.logger.info("args", metadata: ["args": "\(call.args.string)"])
+            return await run(call)
+        }
     }
 
     /// The first signal asks, the second one does not wait for the answer.
@@ -102,6 +99,7 @@ private final class RunningJobs: Sendable {
         case .jobStarted(_, let id, _): ids.withLock { _ = $0.insert(id) }
         case .jobEnded(_, let id, _, _, _), .abandoned(_, let id, _): ids.withLock { _ = $0.remove(id) }
         case .started, .registered, .claimed, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered, .promoted,
+            .blocked,
             .removed, .storeUnavailable, .storeAvailable, .drained, .stopping, .stopped:
             break
         }
