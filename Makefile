@@ -26,6 +26,8 @@ test: deps test-deps check
 	Tests/demo $(CURDIR)
 	Tests/compose
 	Tests/machines
+	Tests/replica
+	Tests/docs
 
 # Form, imports, warnings. Nothing is run.
 check:
