@@ -1,8 +1,8 @@
-"""What Tests/compose and Tests/machines share: namespaces of their own, processes in them, facts to wait for.
+"""What the scripts in Tests/ share: namespaces of their own, processes in them, facts to wait for.
 
-Everything runs in namespaces for processes, mounts and networks that belong to this run alone. When its first process ends,
-however it ends, the kernel kills the rest, and with the last process the mounts and networks go. Nothing needs tidying up,
-and neither a port nor a path can be taken by somebody else.
+Everything runs in namespaces for processes, mounts and networks that belong to this run alone, with its files in memory. When
+its first process ends, however it ends, the kernel kills the rest, and with the last process files and networks go. Nothing
+needs tidying up, and neither a port nor a path can be taken by somebody else.
 """
 
 import json
@@ -11,7 +11,6 @@ import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -23,14 +22,11 @@ def isolate():
     if os.environ.get(INSIDE) != "1":
         if os.geteuid() != 0:
             sys.exit(f"{sys.argv[0]}: only root can make network namespaces")
-        with tempfile.TemporaryDirectory(prefix="martlet-test-") as directory:
-            os.chmod(directory, 0o755)
-            environment = dict(os.environ, **{INSIDE: "1", "TMPDIR": directory})
-            words = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts"]
-            sys.exit(subprocess.run(words + [sys.executable, "-uB", *sys.argv], env=environment).returncode)
+        words = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts"]
+        os.execvpe(words[0], words + [sys.executable, "-uB", *sys.argv], dict(os.environ, **{INSIDE: "1"}))
     for path in ["/run", "/srv"]:
         sh("mount", "-t", "tmpfs", "-o", "mode=755", "martlet-test", path)
-    for path in ["/run/postgresql", "/run/netns"]:
+    for path in ["/run/postgresql", "/run/netns", "/run/test"]:
         os.mkdir(path)
     os.chmod("/run/postgresql", 0o777)
     sh("ip", "link", "set", "lo", "up")
@@ -68,7 +64,7 @@ def wait_for(what, fact, limit=60, every=0.02):
 def main(test):
     """Runs the test, and shows what the processes said when it fails."""
     isolate()
-    site = Site(pathlib.Path(os.environ["TMPDIR"]))
+    site = Site(pathlib.Path("/run/test"))
     try:
         test(site)
     except Failure as failure:
