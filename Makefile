@@ -43,8 +43,8 @@ format:
 
 # The headers of SQLite and libpq, where they are missing.
 deps: packages := libsqlite3-dev libpq-dev
-# A PostgreSQL server, which the tests start themselves.
-test-deps: packages := postgresql
+# Servers, which the tests start themselves, and what makes certificates and another machine's network for them.
+test-deps: packages := postgresql pgbouncer openssl iproute2
 deps test-deps:
 	@for package in $(packages); do \
 	  dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' \
