@@ -125,7 +125,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "MartletTests",
-            dependencies: ["Martlet", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log],
+            dependencies: [
+                "Martlet", "MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "MartletWorker", log,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "MartletAppTests",
@@ -135,6 +137,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "MartletFaultTests", dependencies: ["MartletTestSupport", "martlet"], swiftSettings: settings),
+            name: "MartletFaultTests",
+            dependencies: ["MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "martlet"],
+            swiftSettings: settings),
     ]
 )

@@ -28,6 +28,7 @@ struct Case: Sendable {
         Case("pg.pickup", PickUp.postgresCase), Case("pg.producers", PostgresProducers.run),
         Case("pg.table", LockAndUpdate.run), Case("pg.workers", ManyWorkers.run), Case("pg.backlog", Backlog.run),
         Case("pg.snapshot", OpenSnapshot.run), Case("pg.idle", Idle.postgresCase),
+        Case("pg.fleet", Fleet.run),
     ]
 
     /// - Parameter words: names, or the beginnings of names: `pg`, `sqlite.drain`. None: all.

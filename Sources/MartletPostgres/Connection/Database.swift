@@ -16,7 +16,7 @@ struct Database: Sendable {
             var settings = try PQOptions(options.url)
             settings.connections = 2
             settings.dedicated = [.heartbeat]
-            settings.prepared = options.prepared
+            settings.oldestServer = (130_000, "which knows 64-bit transaction ids")
             settings.within = options.within
             place = Place(shown: settings.conninfo.shown, schema: options.schema)
             client = PQClient(settings)
