@@ -48,6 +48,11 @@ extension StoreError {
                     + "\(place.schema)_worker, or \(place.schema)_producer where it only enqueues")
         case "25006":
             readOnly(error, place)
+        case Schema.restored:
+            StoreError(
+                .incompatible,
+                "\(place.shown): the queue in schema \(place.schema) was restored from a dump, and its cursors mean nothing in this "
+                    + "cluster: stop all workers and run martlet repair rebase")
         case "53100":
             StoreError(.full, "\(place.shown) is out of disk space: \(error.message)")
         case _ where error.isTransient:
