@@ -95,6 +95,9 @@ let package = Package(
             name: "MartletBench",
             dependencies: ["CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", log],
             path: "Benchmarks/MartletBench", swiftSettings: settings),
+        // A user's program for the fault suite: its jobs are as bad as they can be.
+        .executableTarget(
+            name: "FaultProgram", dependencies: ["Martlet", log], path: "Tests/FaultProgram", swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
         .testTarget(
             name: "MartletPostgresTests",
@@ -106,7 +109,7 @@ let package = Package(
         .testTarget(
             name: "MartletWorkerTests",
             dependencies: [
-                "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle,
+                "FaultProgram", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle,
             ],
             swiftSettings: settings),
         .testTarget(
@@ -121,7 +124,7 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "MartletFaultTests", dependencies: ["MartletTestSupport", "martlet"],
+            name: "MartletFaultTests", dependencies: ["FaultProgram", "MartletTestSupport", "martlet"],
             swiftSettings: settings),
     ]
 )
