@@ -24,6 +24,10 @@ test: deps test-deps check
 	set -e; for suite in $(suites); do $(strict) swift test --skip-build --filter "^$$suite\."; done
 	Tests/example
 	Tests/demo $(CURDIR)
+	Tests/compose
+	Tests/machines
+	Tests/replica
+	Tests/docs
 
 # Form, imports, warnings. Nothing is run.
 check:
@@ -44,8 +48,8 @@ format:
 
 # The headers of SQLite and libpq, where they are missing.
 deps: packages := libsqlite3-dev libpq-dev
-# A PostgreSQL server, which the tests start themselves.
-test-deps: packages := postgresql
+# Servers, which the tests start themselves, what makes certificates and other machines' networks for them, and YAML.
+test-deps: packages := postgresql pgbouncer openssl iproute2 python3-yaml
 deps test-deps:
 	@for package in $(packages); do \
 	  dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' \

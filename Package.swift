@@ -36,9 +36,21 @@ let package = Package(
         .target(
             name: "MartletMigrations", path: "migrations",
             resources: [
-                .embedInCode("0001_queue.sqlite.sql"), .embedInCode("0001_queue.postgres.sql"),
-                .embedInCode("0001_queue.postgres.work.sql"), .embedInCode("0001_queue.postgres.upkeep.sql"),
-                .embedInCode("0001_queue.postgres.people.sql"), .embedInCode("0001_queue.postgres.roles.sql"),
+                .embedInCode("0001_queue.sqlite.sql"),
+                .embedInCode("0001_queue.postgres.sql"),
+                .embedInCode("0001_queue.postgres.common.sql"),
+                .embedInCode("0001_queue.postgres.waiting.sql"),
+                .embedInCode("0001_queue.postgres.enqueue.sql"),
+                .embedInCode("0001_queue.postgres.claim.sql"),
+                .embedInCode("0001_queue.postgres.settle.sql"),
+                .embedInCode("0001_queue.postgres.workers.sql"),
+                .embedInCode("0001_queue.postgres.promote.sql"),
+                .embedInCode("0001_queue.postgres.retain.sql"),
+                .embedInCode("0001_queue.postgres.find.sql"),
+                .embedInCode("0001_queue.postgres.list.sql"),
+                .embedInCode("0001_queue.postgres.repair.sql"),
+                .embedInCode("0001_queue.postgres.counts.sql"),
+                .embedInCode("0001_queue.postgres.roles.sql"),
             ],
             swiftSettings: settings),
         .target(name: "MartletCore", swiftSettings: settings),
@@ -114,7 +126,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "MartletTests",
-            dependencies: ["Martlet", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log],
+            dependencies: [
+                "Martlet", "MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "MartletWorker", log,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "MartletAppTests",
@@ -124,7 +138,10 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "MartletFaultTests", dependencies: ["FaultProgram", "MartletTestSupport", "martlet"],
+            name: "MartletFaultTests",
+            dependencies: [
+                "FaultProgram", "MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "martlet",
+            ],
             swiftSettings: settings),
     ]
 )

@@ -18,7 +18,7 @@ begin
       ('worker', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'claim', 'settle', 'register', 'heartbeat',
         'deregister', 'recover', 'promote', 'retain']),
       ('reader', array['find', 'lease_of', 'leased', 'is_claimed', 'list_jobs', 'list_running', 'list_available',
-        'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'select_ids']),
+        'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'select_ids', 'audit']),
       ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'repair'])) t(role, functions)
   loop
     if not exists (select 1 from pg_roles where rolname = v_schema || '_' || r.role) then

@@ -11,7 +11,7 @@ struct Case: Sendable {
     }
 
     /// In the order they are run.
-    static let all = sqlite + postgres
+    static let all = sqlite + running + postgres
 
     private static let sqlite = [
         Case("sqlite.enqueue", Throughput.enqueueCase), Case("sqlite.single", Throughput.singleCase),
@@ -20,11 +20,15 @@ struct Case: Sendable {
         Case("sqlite.large", LargeDatabase.largeCase),
     ]
 
+    /// How jobs are run, whatever the engine; on SQLite.
+    private static let running = [Case("run.waits", ManyWaits.run), Case("run.inflight", InFlight.run)]
+
     private static let postgres = [
         Case("pg.drain", PostgresDrain.run), Case("pg.enqueue", PostgresEnqueue.run), Case("pg.single", PostgresSingle.run),
         Case("pg.pickup", PickUp.postgresCase), Case("pg.producers", PostgresProducers.run),
         Case("pg.table", LockAndUpdate.run), Case("pg.workers", ManyWorkers.run), Case("pg.backlog", Backlog.run),
         Case("pg.snapshot", OpenSnapshot.run), Case("pg.idle", Idle.postgresCase),
+        Case("pg.fleet", Fleet.run),
     ]
 
     /// - Parameter words: names, or the beginnings of names: `pg`, `sqlite.drain`. None: all.

@@ -13,12 +13,12 @@ struct Nothing: Job, Codable {
 
 /// What both engines are measured with, through the library alone.
 enum Load {
-    /// Two batches under way: one is encoded while the other is written.
+    /// Three batches under way: one is encoded while others are written.
     static func bulk(_ client: Client, jobs total: Int) async throws {
         let batch = Limits.enqueueBatch
         try await withThrowingTaskGroup(of: Void.self) { group in
             for start in stride(from: 0, to: total, by: batch) {
-                if start >= 2 * batch { try await group.next() }
+                if start >= 3 * batch { try await group.next() }
                 let range = start..<min(start + batch, total)
                 group.addTask { _ = try await client.enqueue(contentsOf: range.map { Nothing(number: $0) }) }
             }

@@ -11,10 +11,15 @@ enum ProcessTime {
     }
 
     /// The same of another one, in clock ticks: utime and stime of proc(5), fields 14 and 15.
-    static func ticks(_ pid: pid_t) throws -> Int {
+    static func ticks(_ pid: pid_t) throws -> Int { try stat(pid, 12...13) }
+
+    /// And of its children that it has waited for: fields 14 to 17.
+    static func ticksWithEndedChildren(_ pid: pid_t) throws -> Int { try stat(pid, 12...15) }
+
+    private static func stat(_ pid: pid_t, _ range: ClosedRange<Int>) throws -> Int {
         let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
         let fields = text[text.lastIndex(of: ")")!...].split(separator: " ")
-        return Int(fields[12])! + Int(fields[13])!
+        return fields[range].reduce(0) { $0 + Int($1)! }
     }
 
     static func residentMebibytes(_ pid: pid_t) throws -> Double {

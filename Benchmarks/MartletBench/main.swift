@@ -6,6 +6,14 @@ do {
         try await PickUp.produce(CommandLine.arguments[2], jobs: Int(CommandLine.arguments[3])!)
         exit(0)
     }
+    if CommandLine.arguments.count == 4, CommandLine.arguments[1] == "inflight" {
+        try await InFlight.hold(CommandLine.arguments[2], jobs: Int(CommandLine.arguments[3])!)
+        exit(0)
+    }
+    if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "drain" {
+        try await Fleet.drain(CommandLine.arguments[2])
+        exit(0)
+    }
     let bench = Bench(try BenchOptions(Array(CommandLine.arguments.dropFirst())))
     let cases = try Case.chosen(by: bench.options.cases)
     let machine = try Machine()

@@ -22,9 +22,10 @@ extension Handler {
         settings.limits = J.limits
         let pool = ProcessPool(settings: settings)
         let isProcess = J.executor == .process
+        let decoder = JSONDecoder()
         let alone: @Sendable (HandlerCall) async -> RunReport = { await pool.runAlone($0) }
         let run: @Sendable (HandlerCall) async -> RunReport = { call in
-            isProcess ? await pool.run(call) : RunReport(await Self.outcome(of: type, call))
+            isProcess ? await pool.run(call) : RunReport(await Self.outcome(of: type, call, decoder))
         }
         self.init(
             kind: J.kind, concurrency: J.concurrency ?? (isProcess ? ProcessInfo.processInfo.activeProcessorCount : nil),
@@ -36,16 +37,17 @@ extension Handler {
 
     /// What a child does for the worker it belongs to, by kind.
     static func bodies(_ jobs: [any Job.Type]) -> [String: ChildMode.Body] {
-        func body<J: Job>(_ type: J.Type) -> ChildMode.Body { { call in await outcome(of: type, call) } }
+        let decoder = JSONDecoder()
+        func body<J: Job>(_ type: J.Type) -> ChildMode.Body { { call in await outcome(of: type, call, decoder) } }
         var bodies: [String: ChildMode.Body] = [:]
         for job in jobs { bodies[job.kind] = body(job) }
         return bodies
     }
 
-    private static func outcome<J: Job>(of type: J.Type, _ call: HandlerCall) async -> Outcome {
+    private static func outcome<J: Job>(of type: J.Type, _ call: HandlerCall, _ decoder: JSONDecoder) async -> Outcome {
         let job: J
         do {
-            job = try JSONDecoder().decode(J.self, from: Data(call.args.utf8))
+            job = try decoder.decode(J.self, from: Data(call.args.utf8))
         } catch {
             // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
             return .discard(JobError(type: "decoding", message: "args do not fit \(J.self): \(Misfit.reason(error))"))

@@ -37,7 +37,7 @@ public enum Limits {
     /// How long one run of a handler may be allowed: stored in milliseconds.
     public static let timeout: ClosedRange<Duration> = .milliseconds(1)...longestDuration
     /// Handlers of one worker at a time. More is a typing error: each slot costs memory, and a claim brings no more jobs.
-    public static let concurrency = 1...10_000
+    public static let concurrency = 1...1_000_000
     /// Renewed three times a lease: shorter ones are lost to a busy disk, longer ones leave a dead worker's jobs waiting.
     public static let lease: ClosedRange<Duration> = .seconds(1)...(.seconds(3_600))
     /// Shorter polls keep a core busy with nothing; longer ones let a missed hint hurt.

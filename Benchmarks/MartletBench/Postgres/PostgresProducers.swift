@@ -28,7 +28,9 @@ enum PostgresProducers {
     }
 
     private static func enqueue(_ database: BenchDatabase) async throws -> Double {
-        try database.psql("select martlet.make_lanes(array['nothing'], array['default'], array[5])")
+        // A lane that nobody has claimed from yet notifies with every job. Once somebody has, and is not asleep, none does.
+        try database.register()
+        try database.psql("\(RawScripts.enqueue) select from martlet.claim(1, array['nothing'], array[1], null, 1)")
         return try await database.pgbench(RawScripts.enqueue, clients: clients, .seconds(time))
     }
 }

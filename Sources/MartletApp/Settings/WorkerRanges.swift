@@ -2,8 +2,7 @@ import MartletCore
 
 /// What a worker can be set to, in the file and by options alike.
 enum WorkerRanges {
-    /// Each running command is a process; more than this is a typing error.
-    static let concurrency = 1...10_000
+    static let concurrency = Limits.concurrency
     /// Renewed three times a lease: shorter ones are lost to a busy disk, longer ones leave a dead worker's jobs waiting.
     static let lease = Duration.seconds(1)...Duration.seconds(3_600)
     static let poll = Duration.milliseconds(10)...Duration.seconds(60)

@@ -7,14 +7,30 @@ extension StoreError {
         case .server:
             self = .refused(error, place)
         case .refused, .invalid:
-            self.init(.unusable, "\(place.shown): \(error.message)")
+            self.init(.unusable, Self.at(place, error))
+        case .unavailable where error.sqlState == "25006":
+            self = .readOnly(error, place)
         case .unavailable, .deadline, .overloaded, .cancelled:
-            self.init(.unavailable, "\(place.shown): \(error.message)")
+            self.init(.unavailable, Self.at(place, error))
         case .unknownOutcome:
             self.init(.unknown, "\(place.shown): the connection broke before the answer: \(error.message)")
         case .closed:
             self.init(.closed, "\(place.shown) was closed")
         }
+    }
+
+    /// What went wrong while connecting names the place itself.
+    private static func at(_ place: Place, _ error: PQError) -> String {
+        let hint = error.hint.map { " (\($0))" } ?? ""
+        return (error.message.contains(place.shown) ? error.message : "\(place.shown): \(error.message)") + hint
+    }
+
+    /// A client leaves a session that turned read-only and looks for another; this is what is left when there is none.
+    private static func readOnly(_ error: PQError, _ place: Place) -> StoreError {
+        StoreError(
+            .unavailable,
+            "\(place.shown) takes no writes: it is a standby, or read-only (\(error.message)). Name all hosts in the URL, with "
+                + "target_session_attrs=read-write")
     }
 
     /// What the server says, with what to do where we know it.
@@ -30,6 +46,8 @@ extension StoreError {
                 .unusable,
                 "\(place.shown): \(error.message). Let the owner run martlet migrate roles, then grant this user "
                     + "\(place.schema)_worker, or \(place.schema)_producer where it only enqueues")
+        case "25006":
+            readOnly(error, place)
         case "53100":
             StoreError(.full, "\(place.shown) is out of disk space: \(error.message)")
         case _ where error.isTransient:
