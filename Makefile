@@ -34,9 +34,9 @@ check:
 	swift format lint --strict --parallel --recursive Sources Tests Benchmarks Examples migrations Package.swift
 	Tests/imports
 
-# The fault suite in full doses; `make test` runs it in small ones.
+# The fault suites in full doses; `make test` runs them in small ones.
 faults: deps test-deps
-	MARTLET_FAULT_DOSE=full swift test --filter MartletFaultTests
+	MARTLET_FAULT_DOSE=full swift test --filter MartletFaultTests --filter MartletPostgresTests.StressTests
 
 # make bench CASES="pg.drain sqlite" RUNS=3 MINUTES=10 JSON=bench.json
 bench: deps test-deps
@@ -48,8 +48,9 @@ format:
 
 # The headers of SQLite and libpq, where they are missing.
 deps: packages := libsqlite3-dev libpq-dev
-# Servers, which the tests start themselves, what makes certificates and other machines' networks for them, and YAML.
-test-deps: packages := postgresql pgbouncer openssl iproute2 python3-yaml
+# Servers, which the tests start themselves, what makes certificates and other machines' networks for them, YAML, and a
+# client for a documented example.
+test-deps: packages := postgresql pgbouncer openssl iproute2 python3-yaml python3-psycopg
 deps test-deps:
 	@for package in $(packages); do \
 	  dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' \

@@ -40,6 +40,7 @@ let package = Package(
                 .embedInCode("0001_queue.postgres.sql"),
                 .embedInCode("0001_queue.postgres.common.sql"),
                 .embedInCode("0001_queue.postgres.waiting.sql"),
+                .embedInCode("0001_queue.postgres.checks.sql"),
                 .embedInCode("0001_queue.postgres.enqueue.sql"),
                 .embedInCode("0001_queue.postgres.claim.sql"),
                 .embedInCode("0001_queue.postgres.settle.sql"),
@@ -50,6 +51,7 @@ let package = Package(
                 .embedInCode("0001_queue.postgres.list.sql"),
                 .embedInCode("0001_queue.postgres.repair.sql"),
                 .embedInCode("0001_queue.postgres.counts.sql"),
+                .embedInCode("0001_queue.postgres.rebase.sql"),
                 .embedInCode("0001_queue.postgres.roles.sql"),
             ],
             swiftSettings: settings),
@@ -130,6 +132,7 @@ let package = Package(
             name: "MartletTests",
             dependencies: [
                 "Martlet", "MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "MartletWorker", log,
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
         .testTarget(

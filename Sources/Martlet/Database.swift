@@ -17,14 +17,15 @@ public struct Database: Sendable {
         Database(engine: .sqlite(SQLiteOptions(path: path)))
     }
 
-    /// A schema named `martlet` in a PostgreSQL database, made by `martlet migrate up`. The URL is libpq's, as are `PGSERVICE`,
+    /// A schema of a PostgreSQL database, made by `martlet migrate up`. The URL is libpq's, as are `PGSERVICE`,
     /// `PGPASSFILE` and the others of its variables. A preview: everything works, and it is not tuned yet.
     ///
     /// Behind a pooler that lends sessions for one transaction (PgBouncer) everything works too, and workers find the jobs of
     /// other processes by polling.
     /// - Parameter listenURL: the server's own address, where `url` names such a pooler: workers hear of new jobs at once.
-    public static func postgres(_ url: String, listenURL: String? = nil) -> Database {
+    public static func postgres(_ url: String, schema: String = "martlet", listenURL: String? = nil) -> Database {
         var options = PostgresOptions(url: url)
+        options.schema = schema
         options.listenURL = listenURL
         options.remark = { text in Logger(label: "martlet").notice("\(text)") }
         return Database(engine: .postgres(options))

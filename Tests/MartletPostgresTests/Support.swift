@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import MartletCore
 import MartletPostgres
 import MartletStore
@@ -35,20 +36,33 @@ final class Session {
     private let input = Pipe()
     private let output = Pipe()
 
-    init(_ schema: PostgresSchema, user: String = "postgres") throws {
+    convenience init(_ schema: PostgresSchema, user: String = "postgres") throws {
+        try self.init(schema.server, user: user)
+        _ = try run("set search_path = \(schema.quoted), pg_temp;")
+    }
+
+    init(_ server: PostgresServer, user: String = "postgres") throws {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["psql", "-X", "-q", "-A", "-t", "-d", schema.server.url(user: user)]
+        process.arguments = ["psql", "-X", "-q", "-A", "-t", "-d", server.url(user: user)]
         process.standardInput = input
         process.standardOutput = output
         try process.run()
-        _ = try run("set search_path = \(schema.quoted), pg_temp;")
     }
 
     /// Returns when the server has answered.
     @discardableResult
     func run(_ sql: String) throws -> String {
+        try answer(to: try send(sql))
+    }
+
+    /// - Returns: what to wait for with ``answer(to:)``.
+    func send(_ sql: String) throws -> String {
         let mark = "done-\(UUID().uuidString)"
         try input.fileHandleForWriting.write(contentsOf: Data("\(sql)\n\\echo \(mark)\n".utf8))
+        return mark
+    }
+
+    func answer(to mark: String) throws -> String {
         var answer = ""
         while !answer.contains(mark) {
             let more = output.fileHandleForReading.availableData
@@ -58,10 +72,20 @@ final class Session {
         return answer.replacing("\(mark)\n", with: "").trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
+    /// Says so rather than only close the pipe: a process that another thread started just then may hold it open.
     func end() throws {
+        try input.fileHandleForWriting.write(contentsOf: Data("\\q\n".utf8))
         try input.fileHandleForWriting.close()
         process.waitUntilExit()
     }
+
+    /// Drops the connection, whatever it is at.
+    func kill() {
+        Glibc.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
+    var pid: pid_t { process.processIdentifier }
 }
 
 struct SessionEnded: Error {}

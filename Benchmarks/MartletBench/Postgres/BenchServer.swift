@@ -79,16 +79,20 @@ struct BenchDatabase {
             """)
     }
 
-    /// Runs a script with pgbench, prepared.
+    /// Runs a script with pgbench, prepared, for a number of transactions. Not for a time: pgbench ends that by an alarm, and
+    /// the signals that our threads block are blocked in what they start.
+    /// - Parameter transactions: of all clients together.
     /// - Returns: transactions per second.
-    func pgbench(_ script: String, clients: Int = 1, _ length: PGBenchLength) async throws -> Double {
+    func pgbench(_ script: String, clients: Int = 1, transactions: Int) async throws -> Double {
         try await withDirectory { directory in
             let file = directory.appendingPathComponent("script.sql")
             try script.write(to: file, atomically: true, encoding: .utf8)
             let output = try await Programs.output(
                 server.binaries.appendingPathComponent("pgbench"),
-                ["-n", "-M", "prepared", "-c", "\(clients)", "-j", "\(min(clients, 2))", "-f", file.path]
-                    + length.arguments(clients: clients) + [url],
+                [
+                    "-n", "-M", "prepared", "-c", "\(clients)", "-j", "\(min(clients, 2))", "-f", file.path,
+                    "-t", "\(transactions / clients)", url,
+                ],
                 in: directory)
             guard
                 let line = output.split(separator: "\n").first(where: { $0.hasPrefix("tps = ") }),
@@ -107,19 +111,6 @@ struct BenchDatabase {
             psqlProgram,
             ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", "\\copy \(table) from '\(file.path)'"],
             in: file.deletingLastPathComponent())
-    }
-}
-
-enum PGBenchLength {
-    /// All clients together.
-    case transactions(Int)
-    case seconds(Int)
-
-    fileprivate func arguments(clients: Int) -> [String] {
-        switch self {
-        case .transactions(let count): ["-t", "\(count / clients)"]
-        case .seconds(let time): ["-T", "\(time)"]
-        }
     }
 }
 

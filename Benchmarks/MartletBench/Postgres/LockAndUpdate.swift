@@ -21,7 +21,7 @@ enum LockAndUpdate {
             for _ in 0..<bench.options.runs {
                 for batch in batches {
                     let rate = try await server.withDatabase(copying: full) { database in
-                        try await database.pgbench(script(batch), clients: 2, .transactions(jobs / batch))
+                        try await database.pgbench(script(batch), clients: 2, transactions: jobs / batch)
                     }
                     results[batch, default: []].append(rate * Double(batch))
                 }

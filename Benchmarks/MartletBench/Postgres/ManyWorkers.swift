@@ -23,6 +23,6 @@ enum ManyWorkers {
     private static func claim(_ database: BenchDatabase, clients: Int) async throws -> Double {
         try database.register(clients)
         let script = RawScripts.claimAndSettle(chunk: chunk, worker: ":client_id + 1")
-        return try await database.pgbench(script, clients: clients, .transactions(jobs / chunk)) * Double(chunk)
+        return try await database.pgbench(script, clients: clients, transactions: jobs / chunk) * Double(chunk)
     }
 }

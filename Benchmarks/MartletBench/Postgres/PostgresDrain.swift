@@ -38,7 +38,7 @@ enum PostgresDrain {
     ) async throws -> Double {
         try database.register()
         let rate = try await database.pgbench(
-            RawScripts.claimAndSettle(chunk: chunk), clients: clients, .transactions(jobs / chunk))
+            RawScripts.claimAndSettle(chunk: chunk), clients: clients, transactions: jobs / chunk)
         try check(database, completed: completed ?? jobs / chunk / clients * clients * chunk)
         return rate * Double(chunk)
     }

@@ -3,7 +3,7 @@ import Martlet
 /// Does a busy worker slow producers down, by notifications or otherwise? 16 that speak SQL, with and without one.
 enum PostgresProducers {
     private static let clients = 16
-    private static let time = 8
+    private static let jobs = 160_000
 
     static func run(_ bench: Bench) async throws {
         let server = try bench.postgres()
@@ -31,6 +31,6 @@ enum PostgresProducers {
         // A lane that nobody has claimed from yet notifies with every job. Once somebody has, and is not asleep, none does.
         try database.register()
         try database.psql("\(RawScripts.enqueue) select from martlet.claim(1, array['nothing'], array[1], null, 1)")
-        return try await database.pgbench(RawScripts.enqueue, clients: clients, .seconds(time))
+        return try await database.pgbench(RawScripts.enqueue, clients: clients, transactions: jobs)
     }
 }

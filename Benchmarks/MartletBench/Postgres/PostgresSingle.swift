@@ -12,7 +12,7 @@ enum PostgresSingle {
             inserts.append(
                 try await server.withDatabase { database in
                     try database.psql("select martlet.make_lanes(array['nothing'], array['default'], array[5])")
-                    return try await database.pgbench(RawScripts.insert, clients: many, .transactions(many * each / 2))
+                    return try await database.pgbench(RawScripts.insert, clients: many, transactions: many * each / 2)
                 })
             ours.append(
                 try await server.withDatabase { database in

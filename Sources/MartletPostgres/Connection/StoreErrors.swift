@@ -33,6 +33,25 @@ extension StoreError {
                 + "target_session_attrs=read-write")
     }
 
+    /// The one that may do what was refused, where the server names it; see `create_roles` in `migrations/`.
+    private static func roles(for message: String, _ schema: String) -> String {
+        switch message.wholeMatch(of: #/permission denied for (\w+) (\w+)/#).map({ ($0.1, $0.2) }) {
+        case ("function", "repair")?:
+            "\(schema)_admin"
+        case ("function", "enqueue")?, ("function", "enqueue_many")?, ("function", "enqueue_batch")?,
+            ("function", "make_lanes")?:
+            "\(schema)_producer, or \(schema)_worker where it runs jobs"
+        case ("function", "claim")?, ("function", "settle")?, ("function", "register")?, ("function", "heartbeat")?,
+            ("function", "deregister")?, ("function", "recover")?, ("function", "promote")?, ("function", "retain")?:
+            "\(schema)_worker"
+        case ("schema", _)?, nil:
+            "\(schema)_worker, \(schema)_producer where it only enqueues, \(schema)_reader where it looks, or \(schema)_admin "
+                + "where it repairs"
+        case _?:
+            "\(schema)_reader, or \(schema)_admin where it repairs"
+        }
+    }
+
     /// What the server says, with what to do where we know it.
     private static func refused(_ error: PQError, _ place: Place) -> StoreError {
         switch error.sqlState {
@@ -45,9 +64,14 @@ extension StoreError {
             StoreError(
                 .unusable,
                 "\(place.shown): \(error.message). Let the owner run martlet migrate roles, then grant this user "
-                    + "\(place.schema)_worker, or \(place.schema)_producer where it only enqueues")
+                    + roles(for: error.message, place.schema))
         case "25006":
             readOnly(error, place)
+        case Schema.restored:
+            StoreError(
+                .incompatible,
+                "\(place.shown): the queue in schema \(place.schema) was restored from a dump, and its cursors mean nothing in this "
+                    + "cluster: stop all workers and run martlet repair rebase")
         case "53100":
             StoreError(.full, "\(place.shown) is out of disk space: \(error.message)")
         case _ where error.isTransient:
