@@ -11,14 +11,19 @@ package struct Settlement: Sendable, Equatable {
     /// How long after the claim the handler began, and how long it ran. By the worker's monotonic clock.
     package let waited: Duration
     package let ran: Duration
+    /// Kept where it is known.
+    package let usage: Usage?
 
-    package init(lease: LeaseID, index: Int, ending: Ending, maxAttempts: Int, waited: Duration, ran: Duration) {
+    package init(
+        lease: LeaseID, index: Int, ending: Ending, maxAttempts: Int, waited: Duration, ran: Duration, usage: Usage? = nil
+    ) {
         self.lease = lease
         self.index = index
         self.ending = ending
         self.maxAttempts = maxAttempts
         self.waited = waited
         self.ran = ran
+        self.usage = usage
     }
 }
 

@@ -12,12 +12,12 @@ package struct Handler: Sendable {
     /// How long a run may take to end once its task was cancelled. After that its slot is written off: the job is settled
     /// without it, another job may start, and what the run returns later is ignored.
     package let unwind: Duration
-    package let run: @Sendable (HandlerCall) async -> Outcome
+    package let run: @Sendable (HandlerCall) async -> RunReport
 
     package init(
         kind: String, concurrency: Int? = nil, timeout: Duration? = Limits.defaultTimeout,
         retry: RetryPolicy = RetryPolicy(),
-        unwind: Duration = .seconds(10), run: @escaping @Sendable (HandlerCall) async -> Outcome
+        unwind: Duration = .seconds(10), reporting run: @escaping @Sendable (HandlerCall) async -> RunReport
     ) {
         precondition(concurrency.map { $0 > 0 } ?? true, "a kind that may never run is left out instead")
         self.kind = kind
@@ -26,6 +26,17 @@ package struct Handler: Sendable {
         self.retry = retry
         self.unwind = unwind
         self.run = run
+    }
+
+    /// For handlers that have nothing to report but how they ended.
+    package init(
+        kind: String, concurrency: Int? = nil, timeout: Duration? = Limits.defaultTimeout,
+        retry: RetryPolicy = RetryPolicy(),
+        unwind: Duration = .seconds(10), run: @escaping @Sendable (HandlerCall) async -> Outcome
+    ) {
+        self.init(
+            kind: kind, concurrency: concurrency, timeout: timeout, retry: retry, unwind: unwind,
+            reporting: { RunReport(await run($0)) })
     }
 }
 

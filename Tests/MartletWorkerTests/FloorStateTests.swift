@@ -63,7 +63,7 @@ import Testing
         let (first, _) = try #require(started.start.first)
         let handler = state.handlers[0]
         _ = first.state.withLock { $0.begin(now: at(0), handler: handler) }
-        _ = first.state.withLock { $0.end(.completed(result: nil), now: at(0), handler: handler, random: { 0 }) }
+        _ = first.state.withLock { $0.end(RunReport(.completed(result: nil)), now: at(0), handler: handler, random: { 0 }) }
         #expect(state.again(first, jobs: 1, total: .microseconds(10)) == nil)
         // Now the kind is known to be short, and a slot takes many.
         _ = state.next(now: at(1))

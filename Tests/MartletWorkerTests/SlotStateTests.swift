@@ -15,7 +15,7 @@ import Testing
     }
 
     private func end(_ slot: inout SlotState, _ outcome: Outcome, at moment: Moment = at(250)) -> (Ending?, SlotState.Next) {
-        slot.end(outcome, now: moment, handler: handler, random: { 0.5 })
+        slot.end(RunReport(outcome), now: moment, handler: handler, random: { 0.5 })
     }
 
     @Test func `jobs run one after another, each settled with its times`() {

@@ -61,11 +61,11 @@ struct WorkerRun {
         guard logsArgs else { return handler }
         return Handler(
             kind: handler.kind, concurrency: handler.concurrency, timeout: handler.timeout, retry: handler.retry,
-            unwind: handler.unwind
-        ) { call in
-            call.logger.info("args", metadata: ["args": "\(call.args.string)"])
-            return await handler.run(call)
-        }
+            unwind: handler.unwind,
+            reporting: { call in
+                call.logger.info("args", metadata: ["args": "\(call.args.string)"])
+                return await handler.run(call)
+            })
     }
 
     /// The first signal asks, the second one does not wait for the answer.

@@ -40,12 +40,12 @@ struct Runner {
             if floor.herald.wantsJobs {
                 floor.herald.tell(.jobStarted(kind: handler.kind, id: job.id, attempt: job.attempt))
             }
-            let outcome = await handler.run(call(job, chunk.lease, handler))
+            let report = await handler.run(call(job, chunk.lease, handler))
             jobs += 1
             let now = Moment.now
             let (ending, ran, move) = slot.state.withLock { slot in
                 let startedAt = slot.startedAt ?? now
-                let (ending, move) = slot.end(outcome, now: now, handler: handler, random: { .random(in: 0..<1) })
+                let (ending, move) = slot.end(report, now: now, handler: handler, random: { .random(in: 0..<1) })
                 index = move == .goOn ? slot.begin(now: now, handler: handler) : nil
                 return (ending, now - startedAt, move)
             }

@@ -72,15 +72,15 @@ struct SlotState {
     }
 
     /// - Returns: the ending to tell observers, nil when nothing is settled; and what to do next.
-    mutating func end(_ outcome: Outcome, now: Moment, handler: Handler, random: () -> Double) -> (Ending?, Next) {
+    mutating func end(_ report: RunReport, now: Moment, handler: Handler, random: () -> Double) -> (Ending?, Next) {
         switch phase {
         case .running(let run):
             phase = .between
-            return (settle(run, outcome, now: now, handler: handler, random: random), .goOn)
+            return (settle(run, report, now: now, handler: handler, random: random), .goOn)
         case .stopping(let run, let stop, _):
             phase = .between
-            guard let outcome = stop.outcome(of: outcome, timeout: run.timeout) else { return (nil, .leave) }
-            return (settle(run, outcome, now: now, handler: handler, random: random), .leave)
+            guard let outcome = stop.outcome(of: report.outcome, timeout: run.timeout) else { return (nil, .leave) }
+            return (settle(run, RunReport(outcome, usage: report.usage), now: now, handler: handler, random: random), .leave)
         case .writtenOff:
             return (nil, .vanish)
         case .between:
@@ -142,7 +142,7 @@ struct SlotState {
     mutating func writeOff(now: Moment, handler: Handler, random: () -> Double) -> Int? {
         guard case .stopping(let run, let stop, let since) = phase, now >= since + handler.unwind else { return nil }
         if let outcome = stop.outcome(of: .interrupted, timeout: run.timeout) {
-            _ = settle(run, outcome, now: now, handler: handler, random: random)
+            _ = settle(run, RunReport(outcome), now: now, handler: handler, random: random)
         }
         phase = .writtenOff
         return run.index
@@ -155,20 +155,21 @@ struct SlotState {
     }
 
     private mutating func settle(
-        _ run: Run, _ outcome: Outcome, now: Moment, handler: Handler, random: () -> Double
+        _ run: Run, _ report: RunReport, now: Moment, handler: Handler, random: () -> Double
     ) -> Ending {
         let job = work.chunk.lease.jobs[run.index]
         let maxAttempts = job.maxAttempts ?? handler.retry.maxAttempts
         let ending: Ending
-        if case .completed(let result) = outcome {
+        if case .completed(let result) = report.outcome {
             ending = .completed(result: result)
         } else {
-            ending = Ending(outcome, attempt: job.attempt, maxAttempts: maxAttempts, retry: handler.retry, random: random())
+            ending = Ending(
+                report.outcome, attempt: job.attempt, maxAttempts: maxAttempts, retry: handler.retry, random: random())
         }
         ended.append(
             Settlement(
                 lease: work.chunk.lease.id, index: run.index, ending: ending, maxAttempts: maxAttempts,
-                waited: run.startedAt - work.chunk.claimedAt, ran: now - run.startedAt))
+                waited: run.startedAt - work.chunk.claimedAt, ran: now - run.startedAt, usage: report.usage))
         if endedSince == nil { endedSince = now }
         return ending
     }
