@@ -85,15 +85,15 @@ let package = Package(
         .target(
             name: "Martlet",
             dependencies: [
-                "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle, signals,
+                "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWebhooks", "MartletWorker", log,
+                lifecycle, signals,
             ],
             swiftSettings: settings),
         .target(
             name: "MartletApp",
             dependencies: [
-                "Martlet", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", "Yams", log,
-                lifecycle,
-                signals,
+                "Martlet", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWebhooks",
+                "MartletWorker", "Yams", log, lifecycle, signals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -112,7 +112,14 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(
-            name: "MartletBench", dependencies: ["Martlet", log], path: "Benchmarks/MartletBench", swiftSettings: settings),
+            name: "MartletBench",
+            dependencies: [
+                "Martlet", log,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Benchmarks/MartletBench", swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
         .testTarget(
             name: "MartletPostgresTests",
@@ -132,7 +139,9 @@ let package = Package(
         .testTarget(
             name: "MartletAppTests",
             dependencies: [
-                "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", "martlet", log,
+                "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWebhooks", "MartletWorker",
+                "martlet",
+                log,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
@@ -142,6 +151,7 @@ let package = Package(
                 "MartletCore", "MartletStore", "MartletTestSupport", "MartletWebhooks", "MartletWorker", log,
                 .product(name: "Instrumentation", package: "swift-distributed-tracing"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),

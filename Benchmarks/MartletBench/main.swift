@@ -55,6 +55,10 @@ try await section("pickup") {
     report("pick-up, other process to idle worker, p50", "ms", atMost: 1, values.map { percentile($0, 0.5) })
     report("pick-up, other process to idle worker, p99", "ms", atMost: 5, values.map { percentile($0, 0.99) })
 }
+try await section("http") {
+    let values = try await repeated { try await HTTPJobs.run(jobs: 100, milliseconds: 150) }
+    report("100 HTTP jobs, a server that takes 150 ms", "s", atMost: 0.35, values)
+}
 try await section("idle") {
     let costs = try await repeated { try await Idle.run(for: .seconds(10)) }
     report("idle daemon, processor time", "% of a core", atMost: 0.3, costs.map(\.cpu))

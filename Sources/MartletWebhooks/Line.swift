@@ -29,7 +29,22 @@ final class Line: Sendable {
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.dnsOverride = [endpoint.url.host: address.description]
         configuration.tracing.tracer = nil
+        // Before anything is sent: should the client and we ever read a host differently, nothing is.
+        let check: @Sendable (any Channel) -> EventLoopFuture<Void> = { Self.check($0, leadsTo: address) }
+        configuration.http1_1ConnectionDebugInitializer = check
+        configuration.http2ConnectionDebugInitializer = check
         client = HTTPClient(eventLoopGroupProvider: .shared(Self.loop), configuration: configuration)
+    }
+
+    struct Misled: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    static func check(_ channel: any Channel, leadsTo address: IPAddress) -> EventLoopFuture<Void> {
+        let remote = channel.remoteAddress?.ipAddress
+        if let remote, IPAddress(remote) == address { return channel.eventLoop.makeSucceededVoidFuture() }
+        let error = Misled(description: "the connection leads to \(remote ?? "nowhere"), not to \(address)")
+        return channel.close().flatMapThrowing { throw error }
     }
 
     deinit {

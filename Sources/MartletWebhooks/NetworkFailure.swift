@@ -49,6 +49,8 @@ enum NetworkFailure {
         }
     }
 
+    private static let hungUp = "the server closed the connection before its answer was complete"
+
     private static func reason(_ error: any Error) -> String {
         switch error {
         case let error as IOError:
@@ -61,6 +63,8 @@ enum NetworkFailure {
             let text = "\(error)"
             return text.contains("CERTIFICATE_VERIFY_FAILED")
                 ? "the server's certificate is not trusted" : "TLS failed: \(text)"
+        case HTTPParserError.invalidEOFState:
+            return hungUp
         case is HTTPParserError:
             return "what came is not HTTP (\(error))"
         default:
@@ -72,7 +76,7 @@ enum NetworkFailure {
         switch error {
         case .connectTimeout, .getConnectionFromPoolTimeout: "no connection within \(Line.connectTimeout.text)"
         case .tlsHandshakeTimeout: "TLS was not agreed on within \(Line.connectTimeout.text)"
-        case .remoteConnectionClosed: "the server closed the connection before its answer was complete"
+        case .remoteConnectionClosed: hungUp
         default: error.shortDescription
         }
     }

@@ -39,7 +39,7 @@ struct URLTemplate: Sendable, Equatable {
         guard !tail.contains("#") else { throw refused("has a fragment, #…, which is never sent") }
         let path = tail.prefix { $0 != "?" }
         var segments: [[Piece]] = []
-        for segment in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+        for segment in path.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
             segments.append(try Self.pieces(segment, field: field))
         }
         self.path = segments

@@ -1,5 +1,8 @@
 import Glibc
 import MartletCore
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
 import Synchronization
 import Testing
 
@@ -67,7 +70,8 @@ import Testing
     }
 
     @Test func `cancellation does not wait for a name server`() async throws {
-        let (asked, release) = (Mutex(false), Mutex(false))
+        let asked = Mutex(false)
+        let release = Mutex(false)
         let lookup = HostLookup { _ in
             asked.withLock { $0 = true }
             while !release.withLock({ $0 }) { usleep(1_000) }
@@ -83,7 +87,7 @@ import Testing
 
     // MARK: Addresses
 
-    @Test(arguments: ["localhost", "ip6-localhost", "LocalHost"])
+    @Test(arguments: ["localhost", "LocalHost", "localhost."])
     func `a name that means this machine is refused, and nothing is sent`(_ host: String) async throws {
         try await TestServer.running({ _ in .answer(200) }) { server in
             let spec = try HTTPSpec(url: .plain("http://\(host):\(server.port)/"))
@@ -114,6 +118,13 @@ import Testing
         }
     }
 
+    @Test func `a name that means this machine in IPv6 is refused`() async throws {
+        let loopback = try address("::1")
+        let spec = try HTTPSpec(url: .plain("http://ip6-localhost/"))
+        let error = try await HTTPExecutor(spec, lookup: HostLookup { _ in .addresses([loopback]) }).run(call()).retried
+        #expect(error.message.hasPrefix("ip6-localhost leads to nothing that may be called: ::1 is a loopback address."))
+    }
+
     @Test func `a name that means several private addresses is refused with all of them`() async throws {
         let (loopback, documentation) = (try address("127.0.0.1"), try address("::1"))
         try await TestServer.running({ _ in .answer(200) }) { server in
@@ -138,8 +149,19 @@ import Testing
         }
     }
 
+    @Test func `a connection that leads elsewhere is closed before anything is sent`() async throws {
+        let channel = NIOAsyncTestingChannel()
+        try await channel.connect(to: SocketAddress(ipAddress: "10.0.0.1", port: 80))
+        try await Line.check(channel, leadsTo: try address("10.0.0.1")).get()
+        await #expect(throws: Line.Misled.self) {
+            try await Line.check(channel, leadsTo: try address("10.0.0.2")).get()
+        }
+        #expect(!channel.isActive)
+    }
+
     @Test func `jobs that wait for one name ask once`() async throws {
-        let (asked, release) = (Mutex(0), Mutex(false))
+        let asked = Mutex(0)
+        let release = Mutex(false)
         let loopback = try address("127.0.0.1")
         let lookup = HostLookup { _ in
             asked.withLock { $0 += 1 }

@@ -1,6 +1,7 @@
 import Foundation
 import MartletCore
 import MartletTestSupport
+import NIOHTTP1
 import Testing
 
 @testable import MartletWebhooks
