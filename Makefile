@@ -34,9 +34,10 @@ check:
 faults: deps test-deps
 	MARTLET_FAULT_DOSE=full swift test --filter MartletFaultTests
 
-bench: deps
+# make bench CASES="pg.drain sqlite" RUNS=3 MINUTES=10 JSON=bench.json
+bench: deps test-deps
 	swift build $(release_flags)
-	.build/release/MartletBench
+	.build/release/MartletBench $(if $(RUNS),--runs $(RUNS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JSON),--json $(JSON)) $(CASES)
 
 format:
 	swift format --in-place --parallel --recursive Sources Tests Benchmarks Examples migrations Package.swift

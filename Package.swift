@@ -42,9 +42,21 @@ let package = Package(
         .target(
             name: "MartletMigrations", path: "migrations",
             resources: [
-                .embedInCode("0001_queue.sqlite.sql"), .embedInCode("0001_queue.postgres.sql"),
-                .embedInCode("0001_queue.postgres.work.sql"), .embedInCode("0001_queue.postgres.upkeep.sql"),
-                .embedInCode("0001_queue.postgres.people.sql"), .embedInCode("0001_queue.postgres.roles.sql"),
+                .embedInCode("0001_queue.sqlite.sql"),
+                .embedInCode("0001_queue.postgres.sql"),
+                .embedInCode("0001_queue.postgres.common.sql"),
+                .embedInCode("0001_queue.postgres.waiting.sql"),
+                .embedInCode("0001_queue.postgres.enqueue.sql"),
+                .embedInCode("0001_queue.postgres.claim.sql"),
+                .embedInCode("0001_queue.postgres.settle.sql"),
+                .embedInCode("0001_queue.postgres.workers.sql"),
+                .embedInCode("0001_queue.postgres.promote.sql"),
+                .embedInCode("0001_queue.postgres.retain.sql"),
+                .embedInCode("0001_queue.postgres.find.sql"),
+                .embedInCode("0001_queue.postgres.list.sql"),
+                .embedInCode("0001_queue.postgres.repair.sql"),
+                .embedInCode("0001_queue.postgres.counts.sql"),
+                .embedInCode("0001_queue.postgres.roles.sql"),
             ],
             swiftSettings: settings),
         .target(name: "MartletCore", swiftSettings: settings),
@@ -114,7 +126,7 @@ let package = Package(
         .executableTarget(
             name: "MartletBench",
             dependencies: [
-                "Martlet", log,
+                "CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", log,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -7,6 +7,11 @@ import NIOPosix
 
 /// Jobs that are HTTP calls of a server on this machine that takes its time.
 enum HTTPJobs {
+    static func sqliteCase(_ bench: Bench) async throws {
+        let values = try await bench.repeated { try await run(jobs: 100, milliseconds: 150) }
+        bench.report("100 HTTP jobs, a server that takes 150 ms", "s", values, atMost: 0.35)
+    }
+
     /// - Returns: seconds from the worker's start until it has drained the queue.
     static func run(jobs: Int, milliseconds: Int64) async throws -> Double {
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

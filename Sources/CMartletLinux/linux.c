@@ -2,7 +2,10 @@
 #include "martlet_linux.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
+
+void martlet_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
 
 static int set_lock(int fd, int64_t offset, short type, int command) {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1, .l_pid = 0};

@@ -10,15 +10,16 @@ extension Handler {
             throw InvalidInput(field: "concurrency", reason: "\(concurrency) of kind \(J.kind); at least 1")
         }
         if let timeout = J.timeout { try Limits.timeout.check(timeout, field: "timeout") }
+        let decoder = JSONDecoder()
         self.init(kind: J.kind, concurrency: J.concurrency, timeout: J.timeout, retry: J.retry) { call in
-            await Self.outcome(of: type, call)
+            await Self.outcome(of: type, call, decoder)
         }
     }
 
-    private static func outcome<J: Job>(of type: J.Type, _ call: HandlerCall) async -> Outcome {
+    private static func outcome<J: Job>(of type: J.Type, _ call: HandlerCall, _ decoder: JSONDecoder) async -> Outcome {
         let job: J
         do {
-            job = try JSONDecoder().decode(J.self, from: Data(call.args.utf8))
+            job = try decoder.decode(J.self, from: Data(call.args.utf8))
         } catch {
             // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
             return .discard(JobError(type: "decoding", message: "args do not fit \(J.self): \(Misfit.reason(error))"))

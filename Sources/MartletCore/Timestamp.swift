@@ -30,7 +30,11 @@ extension Duration {
 
     package var milliseconds: Int64 { microseconds / 1_000 }
 
-    package var inSeconds: Double { Double(attoseconds) * 1e-18 }
+    package var inSeconds: Double {
+        // Not from the 128 bits of attoseconds, whose conversion takes as long as running a small job.
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) * 1e-18
+    }
 
     /// The nearest duration in the range.
     package func clamped(to range: ClosedRange<Duration>) -> Duration {

@@ -29,10 +29,17 @@ package final class PQClient: Sendable {
 
     // MARK: Requests
 
+    /// - Parameter untilDone: carried out even when the task is cancelled meanwhile, or was before.
     package func run(
-        _ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil, lane: Lane = .shared
+        _ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil, lane: Lane = .shared,
+        untilDone: Bool = false
     ) async throws(PQError) -> Rows {
-        try await atomically([Step(statement, parameters)], within: within, lane: lane)[0]
+        let steps = Request.Work.steps([Step(statement, parameters)])
+        guard untilDone else { return try await answer(to: steps, within: within, lane: lane)[0] }
+        let result: Result<[Rows], PQError> = await withUnsafeContinuation { continuation in
+            submit(request(steps, within, lane) { continuation.resume(returning: $0) })
+        }
+        return try result.get()[0]
     }
 
     /// All of it happens, or none. The server runs what stands before one sync as one transaction, so there is no

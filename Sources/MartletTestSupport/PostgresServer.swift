@@ -55,6 +55,9 @@ package final class PostgresServer: Sendable {
 
     deinit { close(leash) }
 
+    /// Where the server's programs are, pgbench among them.
+    package var binaries: URL { URL(fileURLWithPath: tools.binaries) }
+
     private var data: String { directory.appendingPathComponent("data").path }
 
     private func configure() throws(PostgresServerFailure) {

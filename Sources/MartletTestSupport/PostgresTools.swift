@@ -4,7 +4,8 @@ import Glibc
 
 /// The programs of an installed PostgreSQL, run as a user that PostgreSQL accepts: it refuses to serve as root.
 struct PostgresTools: Sendable {
-    private let binaries: String
+    /// Where the programs are.
+    let binaries: String
     private let runner: [String]
 
     init() throws(PostgresServerFailure) {

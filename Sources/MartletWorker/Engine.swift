@@ -112,6 +112,7 @@ final class Engine: Sendable {
         _ = await parts.settler.ends(within: Self.patience)
         heart.stop()
         floor.watch.stop()
+        floor.close()
         _ = await heart.ends(within: Self.patience)
         await deregister()
     }

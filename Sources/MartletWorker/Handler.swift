@@ -12,12 +12,19 @@ package struct Handler: Sendable {
     /// How long a run may take to end once its task was cancelled. After that its slot is written off: the job is settled
     /// without it, another job may start, and what the run returns later is ignored.
     package let unwind: Duration
+    /// Where ``run`` is called. What it does there is its own business: that of ``Executor/process`` waits for a child.
+    package let executor: Executor
+    package let onBlock: OnBlock
+    /// Runs a job whose worker died while it ran, where it can hurt nobody; nil: as any other.
+    package let isolated: (@Sendable (HandlerCall) async -> RunReport)?
     package let run: @Sendable (HandlerCall) async -> RunReport
 
     package init(
         kind: String, concurrency: Int? = nil, timeout: Duration? = Limits.defaultTimeout,
         retry: RetryPolicy = RetryPolicy(),
-        unwind: Duration = .seconds(10), reporting run: @escaping @Sendable (HandlerCall) async -> RunReport
+        unwind: Duration = .seconds(10), executor: Executor = .coroutine, onBlock: OnBlock = .warn,
+        isolated: (@Sendable (HandlerCall) async -> RunReport)? = nil,
+        reporting run: @escaping @Sendable (HandlerCall) async -> RunReport
     ) {
         precondition(concurrency.map { $0 > 0 } ?? true, "a kind that may never run is left out instead")
         self.kind = kind
@@ -25,17 +32,33 @@ package struct Handler: Sendable {
         self.timeout = timeout
         self.retry = retry
         self.unwind = unwind
+        self.executor = executor
+        self.onBlock = onBlock
+        self.isolated = isolated
         self.run = run
+    }
+
+    /// The same handler with something around each run.
+    package func wrapped(
+        _ wrap: @escaping @Sendable (HandlerCall, @Sendable (HandlerCall) async -> RunReport) async -> RunReport
+    ) -> Handler {
+        Handler(
+            kind: kind, concurrency: concurrency, timeout: timeout, retry: retry, unwind: unwind, executor: executor,
+            onBlock: onBlock,
+            isolated: isolated.map { run in { @Sendable call in await wrap(call, run) } },
+            reporting: { [run] call in await wrap(call, run) })
     }
 
     /// For handlers that have nothing to report but how they ended.
     package init(
         kind: String, concurrency: Int? = nil, timeout: Duration? = Limits.defaultTimeout,
         retry: RetryPolicy = RetryPolicy(),
-        unwind: Duration = .seconds(10), run: @escaping @Sendable (HandlerCall) async -> Outcome
+        unwind: Duration = .seconds(10), executor: Executor = .coroutine, onBlock: OnBlock = .warn,
+        run: @escaping @Sendable (HandlerCall) async -> Outcome
     ) {
         self.init(
-            kind: kind, concurrency: concurrency, timeout: timeout, retry: retry, unwind: unwind,
+            kind: kind, concurrency: concurrency, timeout: timeout, retry: retry, unwind: unwind, executor: executor,
+            onBlock: onBlock,
             reporting: { RunReport(await run($0)) })
     }
 }

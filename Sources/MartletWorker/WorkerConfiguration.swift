@@ -9,6 +9,8 @@ package struct WorkerConfiguration: Sendable {
     package var queues: [String]?
     /// At most this many handlers at a time, all kinds together.
     package var concurrency: Int
+    /// At most this many threads for handlers that block, all kinds together; the others wait for one.
+    package var blockingThreads: Int
     /// How long the worker may be silent before others take its jobs.
     package var lease: Duration
     /// How often the store is asked for work when nothing hints at any: bounds the delay of a missed hint.
@@ -31,6 +33,7 @@ package struct WorkerConfiguration: Sendable {
 
     package init(
         name: String? = nil, version: String = "unknown", queues: [String]? = nil, concurrency: Int = 10,
+        blockingThreads: Int = 64,
         lease: Duration = .seconds(30), poll: Duration = .seconds(1), grace: Duration = .seconds(30), drain: Bool = false,
         retention: RetentionPolicy = RetentionPolicy(), recovery: Duration = .seconds(1), cleaning: Duration = .seconds(60)
     ) {
@@ -39,6 +42,7 @@ package struct WorkerConfiguration: Sendable {
         self.version = version
         self.queues = queues
         self.concurrency = concurrency
+        self.blockingThreads = blockingThreads
         self.lease = lease
         self.poll = poll
         self.grace = grace

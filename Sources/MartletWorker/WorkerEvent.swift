@@ -17,6 +17,9 @@ package enum WorkerEvent: Sendable {
     /// A handler went on after it was cancelled, for longer than its ``Handler/unwind``; its slot was written off. It may
     /// still use a thread.
     case abandoned(kind: String, id: JobID, lease: LeaseID)
+    /// A job has held one of the threads that coroutines share for longer than ``HandlerThreads/patience``. At most now and
+    /// then for each kind.
+    case blocked(kind: String, id: JobID, held: Duration, moves: Bool)
     /// A number of endings became durable.
     case settled(Int)
     /// The store had given these leases to others; `dropped` endings were not written.

@@ -280,7 +280,12 @@ import Testing
         store.add(2, "pair")
         _ = try await bench.run([
             Handler(kind: "pair") { call in
-                if call.id.rawValue == 2 { await gate.pass() } else { store.change { $0.lost = [call.lease] } }
+                if call.id.rawValue == 2 {
+                    await gate.pass()
+                } else {
+                    while gate.arrived == 0 { await Task.yield() }
+                    store.change { $0.lost = [call.lease] }
+                }
                 return .completed(result: nil)
             }
         ]) { worker in

@@ -8,6 +8,9 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 
+/// What `top -H` and debuggers call the calling thread; at most 15 bytes.
+void martlet_name_thread(const char *name);
+
 // Open-file-description locks on one byte of a file (fcntl(2), F_OFD_*). They belong to the open file, not to the
 // process: two openings in one process exclude each other, and closing another descriptor of the file frees nothing.
 // All return 0, or an errno.

@@ -60,13 +60,10 @@ struct WorkerRun {
     /// A handler that logs args first, if that is wanted.
     private func telling(_ handler: Handler) -> Handler {
         guard logsArgs else { return handler }
-        return Handler(
-            kind: handler.kind, concurrency: handler.concurrency, timeout: handler.timeout, retry: handler.retry,
-            unwind: handler.unwind,
-            reporting: { call in
-                call.logger.info("args", metadata: ["args": "\(call.args.string)"])
-                return await handler.run(call)
-            })
+        return handler.wrapped { call, run in
+            call.logger.info("args", metadata: ["args": "\(call.args.string)"])
+            return await run(call)
+        }
     }
 
     /// The first signal asks, the second one does not wait for the answer.
@@ -103,6 +100,7 @@ private final class RunningJobs: Sendable {
         case .jobStarted(_, let id, _): ids.withLock { _ = $0.insert(id) }
         case .jobEnded(_, let id, _, _, _), .abandoned(_, let id, _): ids.withLock { _ = $0.remove(id) }
         case .started, .registered, .claimed, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered, .promoted,
+            .blocked,
             .removed, .storeUnavailable, .storeAvailable, .drained, .stopping, .stopped:
             break
         }

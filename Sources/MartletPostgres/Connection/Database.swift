@@ -41,9 +41,7 @@ struct Database: Sendable {
         var attempt = 1
         while true {
             do throws(PQError) {
-                return try await shielded { [client] () throws(PQError) in
-                    try await client.run(statement, parameters, within: within)
-                }
+                return try await client.run(statement, parameters, within: within, untilDone: true)
             } catch {
                 guard again(error), attempt < Self.attempts else { throw StoreError(error, place) }
                 attempt += 1

@@ -16,6 +16,7 @@ final class Floor: Sendable {
     /// Raised when the last runner ended.
     private let emptied: Signal
     private let configuration: WorkerConfiguration
+    private let pools: HandlerPools
     private let state: Mutex<FloorState>
 
     init(
@@ -28,7 +29,8 @@ final class Floor: Sendable {
         self.herald = herald
         self.settler = settler
         self.emptied = emptied
-        state = Mutex(FloorState(handlers: handlers, configuration: configuration))
+        pools = HandlerPools(blockingThreads: configuration.blockingThreads)
+        state = Mutex(FloorState(handlers: handlers, configuration: configuration, pools: pools))
     }
 
     var session: FloorState.Session? { state.withLock { $0.session } }
@@ -102,6 +104,9 @@ final class Floor: Sendable {
         hungry.raise()
     }
 
+    /// Threads go; handlers that were written off and still run keep theirs until they end.
+    func close() { pools.close() }
+
     func interrupt() { carryOut(state.withLock { $0.interrupt(now: .now) }) }
 
     // MARK: Watching
@@ -114,11 +119,16 @@ final class Floor: Sendable {
     func look() -> Duration? {
         let now = Moment.now
         if let session, !session.trust.holds(now: now) { lose(session: session.number, .expired) }
-        let (aftermath, isEmpty) = state.withLock { state in
+        let findings = pools.coroutines.look(now: now)
+        _ = pools.blocking.look(now: now)
+        let (aftermath, reports, isEmpty) = state.withLock { state in
             let aftermath = state.watch(now: now)
-            return (aftermath, state.entries.isEmpty)
+            return (aftermath, state.held(findings.holds, now: now), state.entries.isEmpty)
         }
         carryOut(aftermath)
+        for report in reports {
+            herald.tell(.blocked(kind: report.kind, id: report.job, held: report.held, moves: report.moves))
+        }
         return isEmpty ? nil : Self.tick
     }
 
@@ -131,7 +141,7 @@ final class Floor: Sendable {
             herald.tell(.abandoned(kind: chunk.lease.kind, id: chunk.lease.jobs[index].id, lease: chunk.lease.id))
         }
         for (slot, work) in aftermath.start {
-            slot.attach(Task.detached { [self] in await Runner(floor: self, slot: slot).run(work) })
+            slot.start { [self] in await Runner(floor: self, slot: slot).run(work) }
         }
         let (isHungry, isEmpty) = state.withLock { ($0.intake.isHungry(now: .now), $0.entries.isEmpty) }
         if isHungry { hungry.raise() }

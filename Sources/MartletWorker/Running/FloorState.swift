@@ -33,9 +33,17 @@ struct FloorState {
     private var lastSession = 0
     private var lastSlot = 0
     private(set) var isStopping = false
+    private let pools: HandlerPools
+    /// Slots to be looked at each time: their job may turn out long, or has been told to stop.
+    private var fresh: Set<Int> = []
+    /// For the others, when their job's time will be up. There may be very many that only wait.
+    private var alarms = Alarms()
+    private var blocking: BlockingKinds
 
-    init(handlers: [Handler], configuration: WorkerConfiguration) {
+    init(handlers: [Handler], configuration: WorkerConfiguration, pools: HandlerPools = HandlerPools()) {
         self.handlers = handlers
+        self.pools = pools
+        blocking = BlockingKinds(handlers)
         intake = IntakeState(
             concurrency: configuration.concurrency, limits: handlers.map(\.concurrency), poll: configuration.poll,
             drain: configuration.drain)
@@ -72,7 +80,7 @@ struct FloorState {
                 _ = slot.release()
                 return slot.stop(.lost, now: now)
             }
-            if isStopped { aftermath.cancel.append(entry.slot) }
+            if isStopped { stopped(entry.slot, &aftermath) }
         }
         return aftermath
     }
@@ -121,11 +129,32 @@ struct FloorState {
         var started: [(Slot, Work)] = []
         while let work = take() {
             lastSlot += 1
-            let slot = Slot(number: lastSlot, work: work)
-            entries[lastSlot] = Entry(slot: slot, kind: work.chunk.kind)
+            let slot = Slot(number: lastSlot, work: work, threads: threads(work))
+            enter(slot, work)
             started.append((slot, work))
         }
         return started
+    }
+
+    private func threads(_ work: Work) -> HandlerThreads { pools[blocking.place(of: work.chunk.kind)] }
+
+    private mutating func enter(_ slot: Slot, _ work: Work) {
+        entries[slot.number] = Entry(slot: slot, kind: work.chunk.kind)
+        fresh.insert(slot.number)
+        alarms.remove(slot.number)
+    }
+
+    @discardableResult
+    private mutating func remove(_ number: Int) -> Entry? {
+        fresh.remove(number)
+        alarms.remove(number)
+        return entries.removeValue(forKey: number)
+    }
+
+    /// Its job was told to stop, so that it may have to be written off soon.
+    private mutating func stopped(_ slot: Slot, _ aftermath: inout Aftermath) {
+        aftermath.cancel.append(slot)
+        fresh.insert(slot.number)
     }
 
     private mutating func take() -> Work? {
@@ -142,10 +171,11 @@ struct FloorState {
         intake.measured(entry.kind, jobs: jobs, total: total)
         intake.left(entry.kind, wasOverdue: entry.isOverdue)
         guard let work = take() else {
-            entries[slot.number] = nil
+            remove(slot.number)
             return nil
         }
-        entries[slot.number] = Entry(slot: slot, kind: work.chunk.kind)
+        if work.chunk.kind != entry.kind || handlers[entry.kind].onBlock == .move { slot.move(to: threads(work)) }
+        enter(slot, work)
         slot.state.withLock { $0.receive(work) }
         return work
     }
@@ -153,7 +183,7 @@ struct FloorState {
     /// A runner ends, its task being cancelled, or its slot written off.
     mutating func leave(_ slot: Slot, jobs: Int, total: Duration) -> Aftermath {
         var aftermath = Aftermath()
-        guard let entry = entries.removeValue(forKey: slot.number) else { return aftermath }
+        guard let entry = remove(slot.number) else { return aftermath }
         intake.measured(entry.kind, jobs: jobs, total: total)
         intake.left(entry.kind, wasOverdue: entry.isOverdue)
         putBack(slot.state.withLock { $0.release() }, &aftermath)
@@ -178,36 +208,46 @@ struct FloorState {
 
     mutating func watch(now: Moment) -> Aftermath {
         var aftermath = Aftermath()
-        let random = { Double.random(in: 0..<1) }
-        for (number, entry) in entries {
-            let handler = handlers[entry.kind]
-            let (startedAt, rest, isStopped, writtenOff) = entry.slot.state.withLock { slot in
-                let startedAt = slot.startedAt
-                let isHeldUp = startedAt.map { now >= $0 + Self.holdUp } ?? false
-                let isStopped = slot.isOverdue(now: now) && slot.stop(.timedOut, now: now)
-                let writtenOff = slot.writeOff(now: now, handler: handler, random: random)
-                aftermath.settle +=
-                    writtenOff == nil ? slot.takeEnded(olderThan: Self.holdUp, now: now) : slot.takeEnded()
-                let chunk = slot.work.chunk
-                return (
-                    startedAt, isHeldUp || writtenOff != nil ? slot.release() : nil, isStopped,
-                    writtenOff.map { (chunk, $0) }
-                )
-            }
-            if let rest { putBack(rest, &aftermath) }
-            if isStopped { aftermath.cancel.append(entry.slot) }
-            if let writtenOff {
-                aftermath.abandoned.append(writtenOff)
-                entries[number] = nil
-                intake.left(entry.kind, wasOverdue: entry.isOverdue)
-            } else if let startedAt, !entry.isOverdue, now >= startedAt + Cost.horizon {
-                entries[number]?.isOverdue = true
-                intake.overdue(entry.kind)
-            }
-        }
+        for number in fresh { look(number, now: now, &aftermath) }
+        while let number = alarms.popDue(now: now) { look(number, now: now, &aftermath) }
         for kind in intake.stuck(now: now) { giveBack(&aftermath) { $0.kind == kind } }
         aftermath.start = fill()
         return aftermath
+    }
+
+    private mutating func look(_ number: Int, now: Moment, _ aftermath: inout Aftermath) {
+        guard let entry = entries[number] else { return }
+        let handler = handlers[entry.kind]
+        let seen = entry.slot.state.withLock { $0.look(now: now, holdUp: Self.holdUp, handler: handler) }
+        aftermath.settle += seen.ended
+        if let rest = seen.rest { putBack(rest, &aftermath) }
+        if seen.isStopped { stopped(entry.slot, &aftermath) }
+        if let index = seen.writtenOff {
+            aftermath.abandoned.append((seen.chunk, index))
+            remove(number)
+            intake.left(entry.kind, wasOverdue: entry.isOverdue)
+        } else if let startedAt = seen.startedAt, now >= startedAt + Cost.horizon {
+            if !entry.isOverdue {
+                entries[number]?.isOverdue = true
+                intake.overdue(entry.kind)
+            }
+            if seen.isStopping { return }
+            fresh.remove(number)
+            if let moment = seen.timesOut { alarms.set(number, at: moment) }
+        }
+    }
+
+    /// What holds a thread that others wait for.
+    /// - Returns: what to tell of it.
+    mutating func held(_ holds: [HandlerThreads.Hold], now: Moment) -> [BlockingKinds.Report] {
+        holds.compactMap { hold in
+            guard let entry = entries[hold.slot.number] else { return nil }
+            let run = hold.slot.state.withLock { slot in
+                slot.holds(since: hold.since).map { (slot.work.chunk.lease.jobs[$0.index].id, $0.since) }
+            }
+            guard let (job, since) = run else { return nil }
+            return blocking.report(kind: entry.kind, job: job, since: since, now: now)
+        }
     }
 
     private mutating func giveBack(_ aftermath: inout Aftermath, where matches: (Chunk) -> Bool) {
@@ -230,7 +270,7 @@ struct FloorState {
                     return (slot.work.range.contains(request.index) ? slot.release() : nil, false)
                 }
                 if let rest { putBack(rest, &aftermath) }
-                if isStopped { aftermath.cancel.append(entry.slot) }
+                if isStopped { stopped(entry.slot, &aftermath) }
             }
             if let work = buffer.remove(request.lease, request.index) {
                 intake.buffered(work.chunk.kind, -work.count)
@@ -253,7 +293,9 @@ struct FloorState {
 
     mutating func interrupt(now: Moment) -> Aftermath {
         var aftermath = Aftermath()
-        aftermath.cancel = entries.values.map(\.slot).filter { $0.state.withLock { $0.stop(.interrupted, now: now) } }
+        for entry in entries.values where entry.slot.state.withLock({ $0.stop(.interrupted, now: now) }) {
+            stopped(entry.slot, &aftermath)
+        }
         return aftermath
     }
 }

@@ -40,7 +40,8 @@ struct Runner {
             if floor.herald.wantsJobs {
                 floor.herald.tell(.jobStarted(kind: handler.kind, id: job.id, attempt: job.attempt))
             }
-            let report = await handler.run(call(job, chunk.lease, handler))
+            let run = job.crashes > 0 ? handler.isolated ?? handler.run : handler.run
+            let report = await run(call(job, chunk.lease, handler))
             jobs += 1
             let now = Moment.now
             let (ending, ran, move) = slot.state.withLock { slot in

@@ -53,6 +53,8 @@ struct SlotState {
     /// Ended and not handed to the settler yet.
     private(set) var ended: [Settlement] = []
     private var endedSince: Moment?
+    /// Since when the run under way has held a thread that others wait for, once that is known.
+    private var heldSince: Moment?
 
     init(_ work: Work) { self.work = work }
 
@@ -68,6 +70,7 @@ struct SlotState {
         guard phase == .between, let index = work.range.popFirst() else { return nil }
         phase = .running(
             Run(index: index, startedAt: now, timeout: work.chunk.lease.jobs[index].timeout ?? handler.timeout))
+        heldSince = nil
         return index
     }
 
@@ -101,6 +104,47 @@ struct SlotState {
     mutating func release() -> Work {
         defer { work.range = work.range.upperBound..<work.range.upperBound }
         return work
+    }
+
+    /// What one look finds, and takes.
+    struct Seen {
+        let chunk: Chunk
+        var startedAt: Moment?
+        /// Jobs behind one that already took long, for other slots.
+        var rest: Work?
+        var ended: [Settlement] = []
+        /// Its time was up just now.
+        var isStopped = false
+        /// It was told to stop and has not ended.
+        var isStopping = false
+        /// When its time will be up.
+        var timesOut: Moment?
+        /// The index of a job that did not end in spite of all.
+        var writtenOff: Int?
+    }
+
+    /// - Parameter holdUp: after this time the jobs behind the one that runs, and the endings before it, go elsewhere.
+    mutating func look(now: Moment, holdUp: Duration, handler: Handler) -> Seen {
+        var seen = Seen(chunk: work.chunk, startedAt: startedAt)
+        seen.isStopped = isOverdue(now: now) && stop(.timedOut, now: now)
+        seen.writtenOff = writeOff(now: now, handler: handler, random: { .random(in: 0..<1) })
+        switch phase {
+        case .running(let run): seen.timesOut = run.timeout.map { run.startedAt + $0 }
+        case .stopping: seen.isStopping = true
+        case .between, .writtenOff: break
+        }
+        seen.ended = seen.writtenOff == nil ? takeEnded(olderThan: holdUp, now: now) : takeEnded()
+        if seen.writtenOff != nil || seen.startedAt.map({ now >= $0 + holdUp }) ?? false { seen.rest = release() }
+        return seen
+    }
+
+    /// The slot's thread has been held since then, or since the job began, if that was later.
+    /// - Returns: which job holds it, when that was not known before.
+    mutating func holds(since: Moment) -> (index: Int, since: Moment)? {
+        guard heldSince == nil, let startedAt, let runningIndex else { return nil }
+        let since = max(since, startedAt)
+        heldSince = since
+        return (runningIndex, since)
     }
 
     var startedAt: Moment? {
@@ -159,6 +203,11 @@ struct SlotState {
     ) -> Ending {
         let job = work.chunk.lease.jobs[run.index]
         let maxAttempts = job.maxAttempts ?? handler.retry.maxAttempts
+        var usage = report.usage
+        if let heldSince {
+            usage = usage ?? Usage()
+            usage?.blocked = now - heldSince
+        }
         let ending: Ending
         if case .completed(let result) = report.outcome {
             ending = .completed(result: result)
@@ -169,7 +218,7 @@ struct SlotState {
         ended.append(
             Settlement(
                 lease: work.chunk.lease.id, index: run.index, ending: ending, maxAttempts: maxAttempts,
-                waited: run.startedAt - work.chunk.claimedAt, ran: now - run.startedAt, usage: report.usage))
+                waited: run.startedAt - work.chunk.claimedAt, ran: now - run.startedAt, usage: usage))
         if endedSince == nil { endedSince = now }
         return ending
     }

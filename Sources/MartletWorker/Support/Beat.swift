@@ -1,3 +1,4 @@
+import CMartletLinux
 import Dispatch
 import Foundation
 import Synchronization
@@ -12,10 +13,10 @@ final class Beat: Sendable {
     /// - Parameter step: returns how long to sleep; nil: until woken.
     func start(name: String, step: @escaping @Sendable () -> Duration?) {
         let thread = Thread { [self] in
+            martlet_name_thread(name)
             while !stopping.load(ordering: .acquiring) { sleep(step()) }
             ended.raise()
         }
-        thread.name = name
         thread.start()
     }
 

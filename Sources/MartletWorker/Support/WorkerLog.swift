@@ -25,6 +25,12 @@ struct WorkerLog: Sendable {
             logger.error(
                 "the handler ignores its cancellation; its slot was written off",
                 metadata: ["job": "\(id)", "kind": "\(kind)", "lease": "\(lease)"])
+        case .blocked(let kind, let id, let held, let moves):
+            logger.warning(
+                moves
+                    ? "a coroutine blocks its thread; jobs of its kind get threads of their own from now on"
+                    : "a coroutine blocks its thread; other coroutines wait, see on_block",
+                metadata: ["job": "\(id)", "kind": "\(kind)", "held_ms": "\(held.milliseconds)"])
         case .settled(let count):
             logger.trace("settled", metadata: ["jobs": "\(count)"])
         case .leasesLost(let leases, let dropped):

@@ -1,0 +1,40 @@
+import Foundation
+
+/// One thing that is measured: `sqlite.drain`, `pg.pickup`.
+struct Case: Sendable {
+    let name: String
+    let run: @Sendable (Bench) async throws -> Void
+
+    init(_ name: String, _ run: @escaping @Sendable (Bench) async throws -> Void) {
+        self.name = name
+        self.run = run
+    }
+
+    /// In the order they are run.
+    static let all = sqlite + postgres
+
+    private static let sqlite = [
+        Case("sqlite.enqueue", Throughput.enqueueCase), Case("sqlite.single", Throughput.singleCase),
+        Case("sqlite.drain", Throughput.drainCase), Case("sqlite.pickup", PickUp.sqliteCase),
+        Case("sqlite.http", HTTPJobs.sqliteCase), Case("sqlite.idle", Idle.sqliteCase),
+        Case("sqlite.process", LargeDatabase.processCase),
+        Case("sqlite.large", LargeDatabase.largeCase),
+    ]
+
+    private static let postgres = [
+        Case("pg.drain", PostgresDrain.run), Case("pg.enqueue", PostgresEnqueue.run), Case("pg.single", PostgresSingle.run),
+        Case("pg.pickup", PickUp.postgresCase), Case("pg.producers", PostgresProducers.run),
+        Case("pg.table", LockAndUpdate.run), Case("pg.workers", ManyWorkers.run), Case("pg.backlog", Backlog.run),
+        Case("pg.snapshot", OpenSnapshot.run), Case("pg.idle", Idle.postgresCase),
+    ]
+
+    /// - Parameter words: names, or the beginnings of names: `pg`, `sqlite.drain`. None: all.
+    static func chosen(by words: [String]) throws -> [Case] {
+        for word in words where !all.contains(where: { $0.answers(to: word) }) {
+            throw Failure("no case \(word); there are \(all.map(\.name).joined(separator: ", "))")
+        }
+        return words.isEmpty ? all : all.filter { one in words.contains(where: one.answers) }
+    }
+
+    private func answers(to word: String) -> Bool { name == word || name.hasPrefix(word + ".") }
+}
