@@ -39,9 +39,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{}", "martlet.yaml:1:18: kinds.a.http: says no url"),
+        ("{}", "martlet.yaml:1:19: kinds.a.http: says no url"),
         ("https://example.com", "kinds.a.http: expected keys with values, found \"https://example.com\""),
-        ("{ url: example.com }", "martlet.yaml:1:25: kinds.a.http.url: does not begin with http:// or https://"),
+        ("{ url: example.com }", "martlet.yaml:1:26: kinds.a.http.url: does not begin with http:// or https://"),
         ("{ url: 'https://{h}/' }", "kinds.a.http.url: has a field in its host or port"),
         (
             "{ url: 'http://0x7f.1/' }",
