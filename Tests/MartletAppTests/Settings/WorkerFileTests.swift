@@ -93,11 +93,11 @@ extension KindSettings {
                 nice: 10
               b: { command: [y], limits: { memory: 300MB } }
             """)
-        let conditions = file.kinds[0].command.conditions
+        let conditions = try #require(file.kinds[0].command?.conditions)
         #expect(
             conditions.limits == ProcessLimits(memory: 512 << 20, cpu: .seconds(60), files: 1_024, processes: 64))
         #expect(conditions.user == 0 && conditions.group == 0 && conditions.nice == 10)
-        #expect(file.kinds[1].command.conditions == ChildConditions(limits: ProcessLimits(memory: 300_000_000)))
+        #expect(file.kinds[1].command?.conditions == ChildConditions(limits: ProcessLimits(memory: 300_000_000)))
     }
 
     struct Mistake: Sendable, CustomTestStringConvertible {
