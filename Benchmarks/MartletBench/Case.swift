@@ -23,7 +23,8 @@ struct Case: Sendable {
 
     /// How jobs are run, whatever the engine; on SQLite.
     private static let running = [
-        Case("run.waits", ManyWaits.run), Case("run.inflight", InFlight.run), Case("run.children", Children.run),
+        Case("run.waits", ManyWaits.run), Case("run.threads", Blocking.threads), Case("run.rude", Blocking.rude),
+        Case("run.children", Children.run), Case("run.inflight", InFlight.run),
     ]
 
     private static let postgres = [
