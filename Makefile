@@ -43,8 +43,8 @@ format:
 
 # The headers of SQLite and libpq, where they are missing.
 deps: packages := libsqlite3-dev libpq-dev
-# A PostgreSQL server, which the tests start themselves.
-test-deps: packages := postgresql
+# A PostgreSQL server, which the tests start themselves, and a client for a documented example.
+test-deps: packages := postgresql python3-psycopg
 deps test-deps:
 	@for package in $(packages); do \
 	  dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' \

@@ -41,6 +41,7 @@ let package = Package(
                 .embedInCode("0001_queue.sqlite.sql"), .embedInCode("0001_queue.postgres.sql"),
                 .embedInCode("0001_queue.postgres.work.sql"), .embedInCode("0001_queue.postgres.upkeep.sql"),
                 .embedInCode("0001_queue.postgres.people.sql"), .embedInCode("0001_queue.postgres.roles.sql"),
+                .embedInCode("0001_queue.postgres.checks.sql"), .embedInCode("0001_queue.postgres.rebase.sql"),
             ],
             swiftSettings: settings),
         .target(name: "MartletCore", swiftSettings: settings),
@@ -111,7 +112,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "MartletTests",
-            dependencies: ["Martlet", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log],
+            dependencies: [
+                "Martlet", "MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "MartletWorker", log,
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "MartletAppTests",

@@ -16,10 +16,12 @@ begin
     select * from (values
       ('producer', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes']),
       ('worker', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'claim', 'settle', 'register', 'heartbeat',
-        'deregister', 'recover', 'promote', 'retain']),
+        'deregister', 'recover', 'promote', 'retain', 'lane_counts', 'clock']),
       ('reader', array['find', 'lease_of', 'leased', 'is_claimed', 'list_jobs', 'list_running', 'list_available',
-        'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'select_ids']),
-      ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'repair'])) t(role, functions)
+        'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'select_ids', 'is_home',
+        'is_ahead', 'audit']),
+      ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'repair', 'rebase_preview',
+        'make_room', 'rebase'])) t(role, functions)
   loop
     if not exists (select 1 from pg_roles where rolname = v_schema || '_' || r.role) then
       execute format('create role %I nologin', v_schema || '_' || r.role);

@@ -7,6 +7,8 @@
 create table migration (
   version int primary key,
   name text not null,
+  -- Programs that know the steps up to this one still work: fewer than all of them where this step only adds something.
+  serves int not null,
   applied_at timestamptz not null default clock_timestamp()
 );
 

@@ -112,36 +112,6 @@ begin
   return coalesce(v_ids, '{}');
 end $$;
 
-create function check_job(p_kind text, p_queue text, p_priority int, p_max_attempts int, p_timeout interval) returns void
-  language plpgsql immutable set search_path from current as $$
-begin
-  if p_kind is null or p_kind !~ '^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$' then
-    raise 'kind: letters, digits and _ - . : / only, a letter or digit first, at most 128 bytes' using errcode = '22023';
-  elsif p_queue is null or p_queue !~ '^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$' then
-    raise 'queue: letters, digits and _ - . : / only, a letter or digit first, at most 128 bytes' using errcode = '22023';
-  elsif p_priority is null or p_priority not between 0 and 9 then
-    raise 'priority: out of range; 0 (most urgent) to 9' using errcode = '22023';
-  elsif p_max_attempts not between 1 and 1000 then
-    raise 'max_attempts: out of range; 1 to 1000' using errcode = '22023';
-  elsif p_timeout <= interval '0' then
-    raise 'timeout: must be longer than nothing' using errcode = '22023';
-  end if;
-end $$;
-
-create function check_args(p_args text) returns void language plpgsql immutable set search_path from current as $$
-begin
-  if p_args is null then
-    raise 'args: null; write {} for none' using errcode = '22023';
-  elsif octet_length(p_args) > 1048576 then
-    raise 'args: larger than 1048576 bytes' using errcode = '22023';
-  elsif position('\u0000' in p_args) > 0 and p_args ~ '(^|[^\\])(\\\\)*\\u0000' then
-    raise 'args: contains a NUL character, which databases cannot keep' using errcode = '22023';
-  end if;
-  perform p_args::json;
-exception when invalid_text_representation then
-  raise 'args: not valid JSON: %', sqlerrm using errcode = '22023';
-end $$;
-
 -- For applications, inside their own transaction: select enqueue('resize', '{"file": "a.png"}').
 create function enqueue_many(
   kind text, args text[], queue text default 'default', priority int default 5,
@@ -152,6 +122,10 @@ declare
   v_count int := cardinality(args);
 begin
   perform check_job(kind, queue, priority, max_attempts, timeout);
+  perform check_run_at(run_at);
+  if v_count is null or v_count > 10000 then
+    raise 'args: % jobs in one call; at most 10000', coalesce(v_count::text, 'null') using errcode = '22023';
+  end if;
   perform check_args(a) from unnest(args) a;
   return enqueue_batch(args, array[kind], array[queue], array[priority],
     p_max_attempts => case when max_attempts is not null then array_fill(max_attempts, array[v_count]) end,
@@ -173,6 +147,7 @@ declare
   v_now timestamptz := clock();
 begin
   perform check_args(args);
+  if run_at is not null then perform check_run_at(run_at); end if;
   select l.* into v_lane from lane l where l.queue = queue and l.kind = kind and l.priority = priority;
   -- A lane's name has been looked at when it was made.
   if not found or max_attempts is not null or timeout is not null then

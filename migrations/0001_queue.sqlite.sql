@@ -189,14 +189,33 @@ create view martlet_enqueue (kind, args, queue, priority, run_at, max_attempts, 
 create trigger martlet_enqueue_insert instead of insert on martlet_enqueue begin
   select raise(abort, 'kind: letters, digits and _ - . : / only, a letter or digit first, at most 128 bytes')
     where new.kind is null or new.kind not glob '[A-Za-z0-9]*' or new.kind glob '*[^A-Za-z0-9_.:/-]*'
-      or length(new.kind) > 128;
+      or length(new.kind) > 128 or instr(cast(new.kind as blob), x'00') > 0;
   select raise(abort, 'queue: letters, digits and _ - . : / only, a letter or digit first, at most 128 bytes')
-    where new.queue not glob '[A-Za-z0-9]*' or new.queue glob '*[^A-Za-z0-9_.:/-]*' or length(new.queue) > 128;
+    where new.queue not glob '[A-Za-z0-9]*' or new.queue glob '*[^A-Za-z0-9_.:/-]*' or length(new.queue) > 128
+      or instr(cast(new.queue as blob), x'00') > 0;
   select raise(abort, 'priority: out of range; 0 (most urgent) to 9') where new.priority not between 0 and 9;
-  select raise(abort, 'args: not valid JSON') where not json_valid(coalesce(new.args, '{}'));
+  -- The same rules as in JSONScanner, but for halves of surrogate pairs and bytes that are no UTF-8, which SQL cannot see.
   select raise(abort, 'args: larger than 1048576 bytes') where length(cast(new.args as blob)) > 1048576;
+  -- What stands for a backslash is taken out first.
+  select raise(abort, 'args: contains a NUL character, which databases cannot keep')
+    where instr(cast(new.args as blob), x'00') > 0 or instr(replace(new.args, '\\', ''), '\u0000') > 0;
+  select raise(abort, 'args: not valid JSON') where not json_valid(coalesce(new.args, '{}'));
+  select raise(abort, 'args: is nested deeper than 128 levels')
+    where length(new.args) - length(replace(replace(new.args, '[', ''), '{', '')) > 128 and exists (
+      with recursive
+        tree as materialized (select id, parent, type from json_tree(new.args)),
+        level (id, type, depth) as (
+          select id, type, 1 from tree where parent is null
+          union all select t.id, t.type, l.depth + 1 from level l join tree t on t.parent = l.id where l.depth <= 128)
+      select 1 from level where depth = 129 and type in ('object', 'array'));
+  select raise(abort, 'args: has a key twice in one object')
+    where exists (
+      select 1 from json_tree(new.args) where typeof(key) = 'text' group by parent, key having count(*) > 1);
+  select raise(abort, 'args: has a number too great for a 64-bit float')
+    where exists (
+      select 1 from json_tree(new.args) where type in ('integer', 'real') and abs(atom) > 1.7976931348623157e308);
   select raise(abort, 'max_attempts: out of range; 1 to 1000') where new.max_attempts not between 1 and 1000;
-  select raise(abort, 'timeout_ms: must be positive') where new.timeout_ms <= 0;
+  select raise(abort, 'timeout_ms: out of range; 1 to 3153600000000') where new.timeout_ms not between 1 and 3153600000000;
   select raise(abort, 'run_at: an integer, microseconds since 1970 in UTC, until the year 9999')
     where new.run_at is not null
       and (typeof(new.run_at) <> 'integer' or new.run_at not between 100000000000000 and 253402300799999999);

@@ -56,7 +56,7 @@ public final class Client: Sendable {
     /// Finishes what was begun and lets go of the database.
     public func close() async { await store.close() }
 
-    private static func start(delay: Duration?, time: Timestamp?) throws(InvalidInput) -> NewJob.Start {
+    static func start(delay: Duration?, time: Timestamp?) throws(InvalidInput) -> NewJob.Start {
         switch (delay, time) {
         case (nil, nil): .now
         case (let delay?, nil): .after(delay)
@@ -72,6 +72,24 @@ extension JSONText {
         guard data.count <= Limits.argsBytes else {
             throw InvalidInput(field: "args", reason: "\(data.count) bytes of JSON; at most \(Limits.argsBytes)")
         }
-        self.init(trusted: [UInt8](data))
+        let bytes = [UInt8](data)
+        if Self.holdsNUL(bytes) {
+            // Refuses it, and says where.
+            try self.init(validating: bytes)
+        } else {
+            self.init(trusted: bytes)
+        }
     }
+
+    /// The one thing that an encoder writes and a database does not keep.
+    private static func holdsNUL(_ json: [UInt8]) -> Bool {
+        var rest = json[...]
+        while let backslash = rest.firstIndex(of: UInt8(ascii: "\\")) {
+            if rest[backslash...].starts(with: nul) { return true }
+            rest = rest[backslash...].dropFirst(2)
+        }
+        return false
+    }
+
+    private static let nul = Array("\\u0000".utf8)
 }

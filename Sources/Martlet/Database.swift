@@ -16,10 +16,12 @@ public struct Database: Sendable {
         Database(engine: .sqlite(SQLiteOptions(path: path)))
     }
 
-    /// A schema named `martlet` in a PostgreSQL database, made by `martlet migrate up`. The URL is libpq's, as are `PGSERVICE`,
-    /// `PGPASSFILE` and the others of its variables. A preview: everything works, and it is not tuned yet.
-    public static func postgres(_ url: String) -> Database {
-        Database(engine: .postgres(PostgresOptions(url: url)))
+    /// A schema of a PostgreSQL database, made by `martlet migrate up`. The URL is libpq's, as are `PGSERVICE`, `PGPASSFILE` and
+    /// the others of its variables. A preview: everything works, and it is not tuned yet.
+    public static func postgres(_ url: String, schema: String = "martlet") -> Database {
+        var options = PostgresOptions(url: url)
+        options.schema = schema
+        return Database(engine: .postgres(options))
     }
 
     func open() async throws(MartletError) -> any JobStore {

@@ -8,6 +8,8 @@ public enum Limits {
     public static let nameBytes = 128
     /// Jobs in one enqueue call: bounds one transaction, and so how long other writers wait.
     public static let enqueueBatch = 10_000
+    /// Jobs that a repair of many changes in one transaction: bounds how long others wait for it.
+    public static let repairPiece = 2_000
     /// What an import gathers for one enqueue: enough that the commit does not count, little enough that a bad line
     /// undoes little and two batches fit anywhere.
     public static let importBatchJobs = 5_000

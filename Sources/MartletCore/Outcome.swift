@@ -23,10 +23,15 @@ public struct JobError: Error, Sendable, Equatable {
     /// Whatever helps to find the cause: the tail of standard error, a backtrace.
     public let detail: String?
 
-    /// Texts are cut to ``Limits``: the message keeps its beginning, the detail its end.
+    /// Texts are cut to ``Limits``: the message keeps its beginning, the detail its end. A NUL, which databases cannot keep,
+    /// becomes its picture, ␀.
     public init(type: String, message: String, detail: String? = nil) {
-        self.type = type
-        self.message = CappedText.head(message, bytes: Limits.errorMessageBytes)
-        self.detail = detail.map { CappedText.tail($0, bytes: Limits.errorDetailBytes) }
+        self.type = Self.storable(type)
+        self.message = CappedText.head(Self.storable(message), bytes: Limits.errorMessageBytes)
+        self.detail = detail.map { CappedText.tail(Self.storable($0), bytes: Limits.errorDetailBytes) }
+    }
+
+    private static func storable(_ text: String) -> String {
+        text.utf8.contains(0) ? text.replacing("\0", with: "\u{2400}") : text
     }
 }

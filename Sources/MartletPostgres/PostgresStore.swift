@@ -63,7 +63,7 @@ package final class PostgresStore: JobStore {
         }
     }
 
-    private static func with<T>(
+    static func with<T>(
         _ options: PostgresOptions, _ body: (Database) async throws(StoreError) -> T
     ) async throws(StoreError) -> T {
         let database = try Database(options)
@@ -148,26 +148,18 @@ package final class PostgresStore: JobStore {
 
     // MARK: Repairs
 
-    package func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        try await repair(.cancel, selection)
-    }
-
-    package func retry(_ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        try await repair(.retry, selection)
-    }
-
-    package func discard(_ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        try await repair(.discard, selection)
-    }
-
-    private func repair(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        let reply = try await repairing.run(repair, selection, database)
-        hinting.announce()
+    package func repair(
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+    ) async throws(StoreError) -> RepairReply {
+        let reply = try await repairing.run(repair, ids, only: states, dryRun: dryRun, database)
+        if !dryRun { hinting.announce() }
         return reply
     }
 
-    package func preview(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        try await repairing.preview(repair, selection, database)
+    package func candidates(
+        _ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter
+    ) async throws(StoreError) -> [JobID] {
+        try await repairing.candidates(repair, states, filter, database)
     }
 
     package func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int {

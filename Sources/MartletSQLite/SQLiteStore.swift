@@ -24,8 +24,6 @@ package final class SQLiteStore: JobStore {
         case closed
     }
 
-    private static let repairPiece = 2_000
-
     package static func open(_ options: SQLiteOptions) async throws(StoreError) -> SQLiteStore {
         try await onThread(options) { try SQLiteStore($0) }
     }
@@ -144,66 +142,26 @@ package final class SQLiteStore: JobStore {
 
     // MARK: Repairs
 
-    package func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        try await repair(.cancel, selection)
-    }
-
-    package func retry(_ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        try await repair(.retry, selection)
-    }
-
-    package func discard(_ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        try await repair(.discard, selection)
-    }
-
-    /// A selection is looked up once and repaired in pieces, so that other writers get their turn in between, and a job
-    /// that comes back into the selection meanwhile is not taken twice.
-    private func repair(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        let ids: [JobID]
-        let states: Set<JobState>
-        switch selection {
-        case .ids(let named):
-            let reply = try await piece(repair, named, only: nil)
-            watch.announce()
-            return reply
-        case .matching(let selected, let filter):
-            ids = try await read { db in try Selection.ids(repair, selected, filter, limit: .max, db) }
-            states = selected
-        }
-        var changed = 0
-        var requested = 0
-        for start in stride(from: 0, to: ids.count, by: Self.repairPiece) {
-            do {
-                let part = Array(ids[start..<min(start + Self.repairPiece, ids.count)])
-                let reply = try await piece(repair, part, only: states)
-                changed += reply.changed
-                requested += reply.requested
-            } catch {
-                throw StoreError(error.code, "\(error.message); \(changed) of \(ids.count) jobs were changed before that")
-            }
-            watch.announce()
-        }
-        return RepairReply(changed: changed, requested: requested)
-    }
-
-    private func piece(_ repair: Repair, _ ids: [JobID], only states: Set<JobState>?) async throws(StoreError) -> RepairReply
-    {
+    package func repair(
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+    ) async throws(StoreError) -> RepairReply {
         let clock = options.clock
-        return try await writer.perform { db in
+        guard !dryRun else {
+            return try await read { db in
+                try Repairs.run(repair, ids, only: states, now: clock.now(), dryRun: true, db)
+            }
+        }
+        let reply = try await writer.perform { db in
             try Repairs.run(repair, ids, only: states, now: clock.now(), dryRun: false, db)
         }
+        watch.announce()
+        return reply
     }
 
-    package func preview(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        let clock = options.clock
-        return try await read { db in
-            switch selection {
-            case .ids(let ids):
-                try Repairs.run(repair, ids, only: nil, now: clock.now(), dryRun: true, db)
-            case .matching(let states, let filter):
-                RepairReply(changed: try Selection.ids(repair, states, filter, limit: .max, db).count)
-            }
-        }
+    package func candidates(
+        _ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter
+    ) async throws(StoreError) -> [JobID] {
+        try await read { db in try Selection.ids(repair, states, filter, limit: .max, db) }
     }
 
     package func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int {

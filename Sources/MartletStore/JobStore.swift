@@ -39,18 +39,20 @@ package protocol JobStore: Sendable {
     /// - Returns: how many were moved, and when the next one is due. Call again at once while `moved == limit`.
     func promote(limit: Int) async throws(StoreError) -> PromotionReply
 
-    /// Ends waiting jobs as `cancelled`; running ones are asked to stop, and end when their worker settles them. However such
-    /// a run ends, it is not run again.
-    func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply
+    /// Repairs jobs named one by one, in one transaction:
+    /// - cancel ends waiting jobs as `cancelled`; running ones are asked to stop, and end when their worker settles them. However
+    ///   such a run ends, it is not run again.
+    /// - retry makes failed, cancelled, scheduled and retryable jobs available now.
+    /// - discard removes failed and cancelled jobs for good.
+    /// - Parameters:
+    ///   - states: jobs in another state by now are passed over in silence; nil: they are refused by name.
+    ///   - dryRun: only says what would be done.
+    func repair(
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+    ) async throws(StoreError) -> RepairReply
 
-    /// Makes failed, cancelled, scheduled and retryable jobs available now.
-    func retry(_ selection: JobSelection) async throws(StoreError) -> RepairReply
-
-    /// Removes failed and cancelled jobs for good.
-    func discard(_ selection: JobSelection) async throws(StoreError) -> RepairReply
-
-    /// How many jobs a repair would take, and how many of the named ones it would refuse. Changes nothing.
-    func preview(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply
+    /// Jobs that a repair takes, of those that match, as they are now.
+    func candidates(_ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter) async throws(StoreError) -> [JobID]
 
     func job(_ id: JobID) async throws(StoreError) -> JobDetail?
 

@@ -47,13 +47,15 @@ package struct JobSummary: Sendable {
     package let args: JSONText
     /// The last error, also while it waits for another attempt.
     package let error: AttemptError?
+    /// It runs, and a person asked it to stop.
+    package let cancelRequested: Bool
     /// Where the listing goes on after this job.
     package let cursor: Int64
 
     package init(
         id: JobID, kind: String, queue: String, priority: Priority, state: JobState, attempt: Int, maxAttempts: Int,
         enqueuedAt: Timestamp, runAt: Timestamp?, startedAt: Timestamp?, finishedAt: Timestamp?, worker: String?,
-        args: JSONText, error: AttemptError?, cursor: Int64
+        args: JSONText, error: AttemptError?, cancelRequested: Bool, cursor: Int64
     ) {
         self.id = id
         self.kind = kind
@@ -69,6 +71,7 @@ package struct JobSummary: Sendable {
         self.worker = worker
         self.args = args
         self.error = error
+        self.cancelRequested = cancelRequested
         self.cursor = cursor
     }
 }

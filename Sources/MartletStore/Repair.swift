@@ -63,3 +63,18 @@ package struct RepairReply: Sendable, Equatable {
         self.missing = missing
     }
 }
+
+/// What a queue that was restored from a dump needs before anybody may work with it.
+package struct RebaseReply: Sendable, Equatable {
+    /// False: the queue is at home in this cluster, and nothing is to be done.
+    package let needed: Bool
+    /// Jobs that waited, and jobs that were running when the dump was taken. All of them wait afterwards.
+    package let available: Int
+    package let running: Int
+
+    package init(needed: Bool, available: Int, running: Int) {
+        self.needed = needed
+        self.available = available
+        self.running = running
+    }
+}

@@ -8,9 +8,9 @@ package final class PostgresSchema: Sendable {
     package let name: String
     private let offset = Mutex(Duration.zero)
 
-    init(_ server: PostgresServer) {
+    init(_ server: PostgresServer, _ prefix: String) {
         self.server = server
-        name = "test \(UUID().uuidString.prefix(8).lowercased())"
+        name = "\(prefix) \(UUID().uuidString.prefix(8).lowercased())"
     }
 
     package var options: PostgresOptions {
@@ -20,7 +20,9 @@ package final class PostgresSchema: Sendable {
     }
 
     /// As SQL has it.
-    package var quoted: String { "\"\(name)\"" }
+    package var quoted: String { Self.quoted(name) }
+
+    package static func quoted(_ name: String) -> String { "\"\(name.replacing("\"", with: "\"\""))\"" }
 
     /// Sets the queue's clock forward: its one function that says what time it is is replaced.
     @Sendable package func advance(by duration: Duration) {
@@ -49,11 +51,16 @@ package final class PostgresSchema: Sendable {
 /// How many tests use the server at once: each opens up to a dozen connections.
 private let slots = Slots(8)
 
-package func withPostgresSchema(_ body: (PostgresSchema) async throws -> Void) async throws {
+/// - Parameters:
+///   - prefix: what its name begins with.
+///   - migrate: false: it is not made.
+package func withPostgresSchema(
+    _ prefix: String = "test", migrate: Bool = true, _ body: (PostgresSchema) async throws -> Void
+) async throws {
     await slots.take()
     defer { slots.release() }
-    let schema = PostgresSchema(try PostgresServer.shared())
-    _ = try await PostgresStore.migrate(schema.options)
+    let schema = PostgresSchema(try PostgresServer.shared(), prefix)
+    if migrate { _ = try await PostgresStore.migrate(schema.options) }
     do {
         try await body(schema)
     } catch {

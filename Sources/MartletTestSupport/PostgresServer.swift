@@ -141,6 +141,26 @@ package final class PostgresServer: Sendable {
             "psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url(database: database), "-f", "-"], input: sql)
     }
 
+    /// All of a database, as SQL for psql.
+    package func dump(database: String = "postgres", _ options: [String] = []) throws(PostgresServerFailure) -> String {
+        try tools.run("pg_dump", options + ["-d", url(database: database)])
+    }
+
+    /// Lets the cluster grow older by so many transactions.
+    package func age(by transactions: Int) throws(PostgresServerFailure) {
+        try psql("do $$ begin for i in 1..\(transactions) loop perform pg_current_xact_id(); commit; end loop; end $$")
+    }
+
+    /// Moves everything into a new cluster with pg_upgrade, and goes on with that.
+    package func upgrade() throws(PostgresServerFailure) {
+        try stop()
+        try tools.initialize("\(data).new")
+        try tools.upgrade(from: data, to: "\(data).new", in: directory.path)
+        try tools.shell("rm -rf '\(data)' && mv '\(data).new' '\(data)'", input: "")
+        try configure()
+        try start()
+    }
+
     private static let lastDatabase = Mutex(0)
 
     /// A new database for one test.
@@ -178,7 +198,7 @@ private struct ClusterTemplate {
         // Kept open for the life of the process, which is how long the template is needed.
         _ = try tools.leash(directory: directory)
         data = directory.appendingPathComponent("data").path
-        try tools.run("initdb", ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
+        try tools.initialize(data)
     }
 }
 

@@ -55,6 +55,19 @@ struct PostgresTools: Sendable {
         try finish(["\(binaries)/\(tool)"] + arguments, input: input)
     }
 
+    func initialize(_ data: String) throws(PostgresServerFailure) {
+        try run("initdb", ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
+    }
+
+    /// The same version, which pg_upgrade takes as well. It writes beside itself, so it needs a directory of its own.
+    func upgrade(from old: String, to new: String, in directory: String) throws(PostgresServerFailure) {
+        try shell(
+            """
+            cd '\(directory)' && exec '\(binaries)/pg_upgrade' -U postgres -b '\(binaries)' -B '\(binaries)' \\
+              -d '\(old)' -D '\(new)'
+            """, input: "")
+    }
+
     func write(_ text: String, appendingTo path: String) throws(PostgresServerFailure) {
         try shell("cat >> '\(path)'", input: text)
     }

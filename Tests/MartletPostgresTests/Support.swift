@@ -35,13 +35,17 @@ final class Session {
     private let input = Pipe()
     private let output = Pipe()
 
-    init(_ schema: PostgresSchema, user: String = "postgres") throws {
+    convenience init(_ schema: PostgresSchema, user: String = "postgres") throws {
+        try self.init(schema.server, user: user)
+        _ = try run("set search_path = \(schema.quoted), pg_temp;")
+    }
+
+    init(_ server: PostgresServer, user: String = "postgres") throws {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["psql", "-X", "-q", "-A", "-t", "-d", schema.server.url(user: user)]
+        process.arguments = ["psql", "-X", "-q", "-A", "-t", "-d", server.url(user: user)]
         process.standardInput = input
         process.standardOutput = output
         try process.run()
-        _ = try run("set search_path = \(schema.quoted), pg_temp;")
     }
 
     /// Returns when the server has answered.

@@ -241,4 +241,39 @@ import Testing
             #expect(try await fixture.counts() == [.failed: count])
         }
     }
+
+    @Test(arguments: Engine.allCases)
+    func `a running job says that it was asked to stop, and no other does`(engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let ids = try await fixture.enqueue(count: 4)
+            let lease = try await fixture.claim(try await fixture.worker(), limit: 3)[0]
+            _ = try await fixture.store.cancel(.ids([ids[1], ids[2]]))
+            func asked() async throws -> [JobID] {
+                let jobs = try await fixture.store.list(JobQuery()).jobs.filter(\.cancelRequested).map(\.id)
+                for id in ids {
+                    #expect(try await fixture.store.job(id)?.summary.cancelRequested == jobs.contains(id))
+                }
+                return jobs.sorted()
+            }
+            #expect(try await asked() == [ids[1], ids[2]])
+            try await fixture.settle(lease, 1, .cancelled)
+            #expect(try await asked() == [ids[2]])
+            try await fixture.settle(lease, 2, .completed(result: nil))
+            #expect(try await asked() == [])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a repair of many tells how far it is`(engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let count = 2 * Limits.repairPiece + 1
+            try await fixture.enqueue(count: count)
+            var told: [[Int]] = []
+            let reply = try await fixture.store.carryOut(
+                .cancel, .matching(states: [.available], filter: JobFilter())
+            ) { told.append([$0, $1]) }
+            #expect(reply == RepairReply(changed: count))
+            #expect(told == [[Limits.repairPiece, count], [2 * Limits.repairPiece, count], [count, count]])
+        }
+    }
 }

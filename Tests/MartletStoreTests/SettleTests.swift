@@ -99,4 +99,19 @@ import Testing
             #expect(try await fixture.claim(worker).flatMap(\.jobs).map(\.id) == [ids[1], ids[2], ids[0]])
         }
     }
+
+    @Test(arguments: Engine.allCases)
+    func `a NUL in an error is kept as its picture, and any other character as it is`(engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let id = try await fixture.enqueue()[0]
+            let lease = try await fixture.claim(try await fixture.worker())[0]
+            let error = JobError(type: "x\0", message: "a\0b\u{FFFD}\u{1F600}\n\u{7}", detail: "\0\0")
+            try await fixture.settle(lease, 0, .failed(error, .exhausted))
+            let kept = try #require(try await fixture.store.job(id)?.errors.first?.error)
+            #expect(kept.type == "x\u{2400}")
+            #expect(kept.message == "a\u{2400}b\u{FFFD}\u{1F600}\n\u{7}")
+            #expect(kept.detail == "\u{2400}\u{2400}")
+            #expect(try await fixture.store.failures(limit: 1).map(\.message) == [kept.message])
+        }
+    }
 }

@@ -25,12 +25,12 @@ final class LateRecovery: JobStore {
     func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply { try store.heartbeat(worker) }
     func deregister(_ worker: WorkerID) async throws(StoreError) { try await store.deregister(worker) }
     func promote(limit: Int) async throws(StoreError) -> PromotionReply { try await store.promote(limit: limit) }
-    func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply { try await store.cancel(selection) }
-    func retry(_ selection: JobSelection) async throws(StoreError) -> RepairReply { try await store.retry(selection) }
-    func discard(_ selection: JobSelection) async throws(StoreError) -> RepairReply { try await store.discard(selection) }
-    func preview(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        try await store.preview(repair, selection)
-    }
+    func repair(
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+    ) async throws(StoreError) -> RepairReply { try await store.repair(repair, ids, only: states, dryRun: dryRun) }
+    func candidates(
+        _ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter
+    ) async throws(StoreError) -> [JobID] { try await store.candidates(repair, states, filter) }
     func job(_ id: JobID) async throws(StoreError) -> JobDetail? { try await store.job(id) }
     func list(_ query: JobQuery) async throws(StoreError) -> JobPage { try await store.list(query) }
     func failures(limit: Int) async throws(StoreError) -> [FailureGroup] { try await store.failures(limit: limit) }

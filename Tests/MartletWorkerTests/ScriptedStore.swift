@@ -178,10 +178,12 @@ final class ScriptedStore: JobStore {
     // A worker calls none of the rest.
     private var notAsked: StoreError { StoreError(.internal, "a worker does not call this") }
     func enqueue(_ jobs: [NewJob]) async throws(StoreError) -> [JobID] { throw notAsked }
-    func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply { throw notAsked }
-    func retry(_ selection: JobSelection) async throws(StoreError) -> RepairReply { throw notAsked }
-    func discard(_ selection: JobSelection) async throws(StoreError) -> RepairReply { throw notAsked }
-    func preview(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply { throw notAsked }
+    func repair(
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+    ) async throws(StoreError) -> RepairReply { throw notAsked }
+    func candidates(
+        _ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter
+    ) async throws(StoreError) -> [JobID] { throw notAsked }
     func job(_ id: JobID) async throws(StoreError) -> JobDetail? { throw notAsked }
     func list(_ query: JobQuery) async throws(StoreError) -> JobPage { throw notAsked }
     func failures(limit: Int) async throws(StoreError) -> [FailureGroup] { throw notAsked }

@@ -9,8 +9,19 @@ struct DatabaseOptions: ParsableArguments {
             valueName: "url"))
     var database: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The PostgreSQL schema that holds the queue; or ?schema=NAME in the URL. (default: martlet)", valueName: "name"))
+    var schema: String?
+
     /// - Parameter file: what the configuration file says, if there is one.
     func url(_ console: Console, file: DatabaseURL? = nil) throws(InvalidInput) -> DatabaseURL {
+        let url = try anySchema(console, file: file)
+        guard let schema else { return url }
+        return try url.with(schema: schema, field: "--schema")
+    }
+
+    private func anySchema(_ console: Console, file: DatabaseURL?) throws(InvalidInput) -> DatabaseURL {
         if let database { return try DatabaseURL(parsing: database, field: "--database") }
         if let variable = console.environment[DatabaseURL.variable], !variable.isEmpty {
             return try DatabaseURL(parsing: variable, field: DatabaseURL.variable)
@@ -35,7 +46,10 @@ struct DatabaseOptions: ParsableArguments {
     }
 
     /// For a command that a person is to copy: names the same database again where the option did.
-    var argument: String { database.map { " --database \(ShellText.quote($0))" } ?? "" }
+    var argument: String {
+        let named = database.map { " --database \(ShellText.quote($0))" } ?? ""
+        return named + (schema.map { " --schema \(ShellText.quote($0))" } ?? "")
+    }
 }
 
 struct FormatOptions: ParsableArguments {

@@ -26,7 +26,7 @@ struct Martlet: ParsableCommand {
         version: Version.current,
         subcommands: [
             EnqueueCommand.self, WorkerCommand.self, JobsCommand.self, FailedCommand.self, QueuesCommand.self,
-            WorkersCommand.self, StatsCommand.self, DoctorCommand.self, MigrateCommand.self,
+            WorkersCommand.self, StatsCommand.self, DoctorCommand.self, MigrateCommand.self, RepairCommand.self,
         ])
 }
 

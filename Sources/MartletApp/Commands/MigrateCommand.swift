@@ -103,6 +103,8 @@ private struct MigrationText {
         var text = "\(SafeText.line(url.text)) is at schema \(status.current) of \(status.latest)"
         if status.isNewer {
             text += ": newer than this martlet, which is version \(Version.current)"
+        } else if status.isAhead {
+            text += ": ahead of this martlet, which works with it"
         } else if status.pending.isEmpty {
             text += ": up to date"
         }

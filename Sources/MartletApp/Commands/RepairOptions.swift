@@ -77,7 +77,13 @@ struct RepairOptions: ParsableArguments {
         // Where somebody is asked, the question says it.
         if yes || console.answer == nil { try console.say("\(Counted.jobs(preview.changed)) to \(repair.rawValue)") }
         try confirm(repair, preview.changed, console)
-        try report(repair, try await store.carryOut(repair, selection), console)
+        var line = ProgressLine(console)
+        defer { line.clear() }
+        let reply = try await store.carryOut(repair, selection) { done, all in
+            line.show("\(Counted.grouped(done)) of \(Counted.grouped(all)) jobs")
+        }
+        line.clear()
+        try report(repair, reply, console)
         return .done
     }
 
@@ -100,16 +106,6 @@ struct RepairOptions: ParsableArguments {
         } else {
             let asked = reply.requested > 0 ? ", \(reply.requested) of them asked to stop while running" : ""
             try console.output.write("\(repair.past) \(Counted.jobs(reply.changed))\(asked)\n")
-        }
-    }
-}
-
-extension JobStore {
-    fileprivate func carryOut(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        switch repair {
-        case .retry: try await retry(selection)
-        case .cancel: try await cancel(selection)
-        case .discard: try await discard(selection)
         }
     }
 }

@@ -6,6 +6,7 @@ extension JSONWriter {
     init(job: JobSummary) {
         self.init(listed: job)
         field("cursor", job.cursor)
+        field("cancel_requested", job.cancelRequested)
     }
 
     init(detail: JobDetail) {
@@ -17,6 +18,7 @@ extension JSONWriter {
         field("errors", detail.errors.map(JSONWriter.init(attempt:)))
         field("result", detail.result)
         field("timeline", Timeline.events(of: detail).map(JSONWriter.init(event:)))
+        field("cancel_requested", detail.summary.cancelRequested)
     }
 
     private init(listed job: JobSummary) {

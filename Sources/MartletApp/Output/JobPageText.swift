@@ -15,7 +15,8 @@ struct JobPageText {
 
     var text: String {
         let job = detail.summary
-        var text = "\(style.paint("job \(job.id)", .bold))  \(style.paint(job.state.rawValue, job.state.ink))\n"
+        var text = "\(style.paint("job \(job.id)", .bold))  \(style.paint(job.state.rawValue, job.state.ink))"
+        text += job.cancelRequested ? " (cancel requested)\n" : "\n"
         for (name, value) in facts { text += row(name, value) }
         text += row("args", whole(job.args))
         if let result = detail.result { text += row("result", whole(result)) }

@@ -15,7 +15,7 @@ struct JobTable {
     mutating func add(_ job: JobSummary) {
         table.add([
             .init(job.id.description),
-            .init(job.state.rawValue, job.state.ink),
+            .init(job.cancelRequested ? "running (cancel requested)" : job.state.rawValue, job.state.ink),
             .init(job.kind, .bold),
             .init(job.queue),
             .init("\(job.attempt)/\(job.maxAttempts)", .dim),

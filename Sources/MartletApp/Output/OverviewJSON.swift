@@ -3,6 +3,14 @@ import MartletStore
 
 /// Everything but single jobs as scripts see it. Keys and their order are a contract, as in ``JobJSON``.
 extension JSONWriter {
+    init(rebase reply: RebaseReply) {
+        self.init()
+        field("repair", "rebase")
+        field("needed", reply.needed)
+        field("available", reply.available)
+        field("running", reply.running)
+    }
+
     init(repair: Repair, _ reply: RepairReply, dryRun: Bool) {
         self.init()
         field("repair", repair.rawValue)

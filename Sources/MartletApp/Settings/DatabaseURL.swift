@@ -25,12 +25,13 @@ package enum DatabaseURL: Sendable, Equatable {
         case "sqlite":
             self = .sqlite(path: try Self.path(afterSchemeOf: text, field: field))
         case "postgres", "postgresql":
-            guard let shown = OpenStore.shown(postgres: text) else {
+            let (url, schema) = try SchemaName.take(from: text, field: field)
+            guard let shown = OpenStore.shown(postgres: url) else {
                 throw InvalidInput(
                     field: field,
                     reason: "\(scheme): is not a URL that libpq can read; for example postgres://user@host:5432/database")
             }
-            self = .postgres(PostgresAddress(url: text, shown: shown))
+            self = .postgres(PostgresAddress(url: url, schema: schema, shown: shown))
         default:
             let nearest =
                 Suggestion.nearest(to: scheme, in: ["sqlite", "postgres", "postgresql"]).map { "; did you mean \($0)?" }
@@ -39,6 +40,15 @@ package enum DatabaseURL: Sendable, Equatable {
                 field: field,
                 reason: "unknown scheme \(SafeText.line(scheme)):\(nearest.isEmpty ? "; \(Self.examples)" : nearest)"
             )
+        }
+    }
+
+    /// The same database, the queue in another schema.
+    func with(schema: String, field: String) throws(InvalidInput) -> DatabaseURL {
+        try SchemaName.validate(schema, field: field)
+        switch self {
+        case .sqlite: throw InvalidInput(field: field, reason: "is for PostgreSQL; an SQLite file has no schemas")
+        case .postgres(let address): return .postgres(address.with(schema: schema))
         }
     }
 

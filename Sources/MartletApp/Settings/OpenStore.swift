@@ -101,6 +101,34 @@ enum OpenStore {
         }
     }
 
+    /// - Returns: what a rebase would do; nil for an engine that never needs one.
+    static func rebasePreview(_ url: DatabaseURL) async throws(Failure) -> RebaseReply? {
+        switch url.located {
+        case .sqlite(let path):
+            try requireFile(path)
+            return nil
+        case .postgres(let address):
+            do {
+                return try await PostgresStore.rebasePreview(options(address))
+            } catch {
+                throw Failure(error)
+            }
+        }
+    }
+
+    static func rebase(_ url: DatabaseURL) async throws(Failure) -> RebaseReply {
+        switch url {
+        case .sqlite:
+            return RebaseReply(needed: false, available: 0, running: 0)
+        case .postgres(let address):
+            do {
+                return try await PostgresStore.rebase(options(address))
+            } catch {
+                throw Failure(error)
+            }
+        }
+    }
+
     /// A PostgreSQL URL without its password; nil when it cannot be read.
     static func shown(postgres url: String) -> String? { PostgresOptions.shown(url) }
 
@@ -109,6 +137,7 @@ enum OpenStore {
 
     private static func options(_ address: PostgresAddress) -> PostgresOptions {
         var options = PostgresOptions(url: address.url)
+        if let schema = address.schema { options.schema = schema }
         options.openWithin = patience
         return options
     }

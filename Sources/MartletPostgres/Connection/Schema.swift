@@ -5,13 +5,17 @@ import MartletStore
 /// Brings the schema up to date, each step in a transaction of its own under a lock, so that two at once are safe.
 enum Schema {
     static let migrations: [Migration] = Migrations.postgres.map {
-        Migration(version: $0.version, name: $0.name, sql: $0.sql.map { String(decoding: $0, as: UTF8.self) }.joined())
+        Migration(
+            version: $0.version, name: $0.name, serves: $0.serves,
+            sql: $0.sql.map { String(decoding: $0, as: UTF8.self) }.joined())
     }
 
     /// The oldest server with xid8 and pg_current_snapshot().
     private static let oldestServer = 130_000
     /// Raised by a step that somebody else has carried out meanwhile.
     private static let alreadyDone = "MT001"
+    /// Raised where a queue restored from a dump is worked with.
+    static let restored = "MT002"
 
     static func status(_ database: Database, within: Duration? = nil) async throws(StoreError) -> MigrationStatus {
         let server = try await database.run(
@@ -28,8 +32,12 @@ enum Schema {
         }
         guard server.bool(0, 2) else { return MigrationStatus(current: 0, known: migrations) }
         let rows = try await database.run(
-            .once("select coalesce(max(version), 0)::int4 from \(database.place.quoted).migration"))
-        return MigrationStatus(current: Int(rows.int(0, 0)), known: migrations)
+            .once(
+                """
+                select coalesce(max(version), 0)::int4, coalesce(max(serves), 0)::int4
+                from \(database.place.quoted).migration
+                """))
+        return MigrationStatus(current: Int(rows.int(0, 0)), serves: Int(rows.int(0, 1)), known: migrations)
     }
 
     static func migrate(_ database: Database) async throws(StoreError) {
@@ -74,7 +82,7 @@ enum Schema {
             create schema if not exists \(place.quoted);
             set local search_path = \(place.quoted), pg_temp;
             \(migration.sql)
-            insert into migration (version, name) values (\(migration.version), '\(migration.name)');
+            insert into migration (version, name, serves) values (\(migration.version), '\(migration.name)', \(migration.serves));
 
             """
     }

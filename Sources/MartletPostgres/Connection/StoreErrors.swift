@@ -30,6 +30,11 @@ extension StoreError {
                 .unusable,
                 "\(place.shown): \(error.message). Let the owner run martlet migrate roles, then grant this user "
                     + "\(place.schema)_worker, or \(place.schema)_producer where it only enqueues")
+        case Schema.restored:
+            StoreError(
+                .incompatible,
+                "\(place.shown): the queue in schema \(place.schema) was restored from a dump, and its cursors mean nothing in this "
+                    + "cluster: stop all workers and run martlet repair rebase")
         case "53100":
             StoreError(.full, "\(place.shown) is out of disk space: \(error.message)")
         case _ where error.isTransient:

@@ -83,8 +83,8 @@ struct Settle: Sendable {
             .int8s(details.map(\.lease.rawValue)), .int4s(details.map { Int32(clamping: $0.index) }),
             .sparse(.int8, details.map(\.ending.delay)) { $0.int8($1) },
             .texts(details.map(\.ending.reason)),
-            .texts(errors.map { $0.map { storable($0.type) } }), .texts(errors.map { $0.map { storable($0.message) } }),
-            .texts(errors.map { $0?.detail.map(storable) }),
+            .texts(errors.map { $0?.type }), .texts(errors.map { $0?.message }),
+            .texts(errors.map { $0?.detail }),
             .texts(errors.map { $0.map { ErrorFingerprint(type: $0.type, message: $0.message).id } }),
             .int4s(details.map { Int32(clamping: $0.maxAttempts) }),
             .array(
@@ -93,11 +93,6 @@ struct Settle: Sendable {
                 }),
         ]
         return values
-    }
-
-    /// PostgreSQL keeps no NUL in a text; its picture stands for it.
-    private static func storable(_ text: String) -> String {
-        text.utf8.contains(0) ? text.replacing("\0", with: "\u{2400}") : text
     }
 }
 

@@ -51,17 +51,22 @@ enum Diagnose {
 
     /// Transaction ids mean nothing in another cluster.
     private static func restored(_ database: Database) async throws(StoreError) -> Finding {
-        let rows = try await database.run(
-            .once(
-                """
-                select count(*) from \(database.place.quoted).lease
-                where pg_snapshot_xmax(s2) > pg_snapshot_xmax(pg_current_snapshot())
-                """))
-        guard rows.int(0, 0) > 0 else { return Finding("cluster", .ok, "the cursors belong to this cluster") }
-        return Finding(
-            "cluster", .problem,
-            "the cursors come from another cluster, as after restoring a dump: stop all workers and run martlet repair rebase"
-        )
+        let schema = database.place.quoted
+        let rows = try await database.run(.once("select \(schema).is_home(), \(schema).is_ahead()"))
+        switch (rows.bool(0, 0), rows.bool(0, 1)) {
+        case (true, false):
+            return Finding("cluster", .ok, "the cursors belong to this cluster")
+        case (false, _):
+            return Finding(
+                "cluster", .problem,
+                "the queue was restored from a dump, and its cursors mean nothing in this cluster; nobody can enqueue or work: "
+                    + "stop all workers and run martlet repair rebase")
+        case (true, true):
+            return Finding(
+                "cluster", .problem,
+                "the server's transaction counter was set back, so new jobs may be passed over: stop all workers and run "
+                    + "martlet repair rebase")
+        }
     }
 
     private static func audit(_ database: Database) async throws(StoreError) -> Finding {

@@ -12,6 +12,14 @@ struct JobRows: Sendable {
         j.cursor, j.id, j.kind, j.queue, j.priority, j.state, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.enqueued_at,
         j.run_at, j.started_at, j.finished_at, j.worker, j.args, j.reason, j.lease
         """
+    /// Asked only of running jobs, which have a lease.
+    private static func cancelRequested(_ schema: String) -> String {
+        """
+        j.lease is not null and exists (
+          select 1 from \(schema).cancel_request c join \(schema).lease l on l.id = c.lease
+          where c.lease = j.lease and l.positions[c.index + 1] = j.cursor)
+        """
+    }
     private static let errorColumns = """
         e.attempt, e.max_attempts, e.type, e.message, e.detail, e.started_at, e.at, e.worker
         """
@@ -23,12 +31,14 @@ struct JobRows: Sendable {
             """
         find = Statement(
             """
-            select \(Self.columns), \(Self.errorColumns), (select value from \(schema).result r where r.job = j.id)
+            select \(Self.columns), \(Self.errorColumns), \(Self.cancelRequested(schema)),
+              (select value from \(schema).result r where r.job = j.id)
             from \(schema).find($1) j \(lastError)
             """)
         list = Statement(
             """
-            select \(Self.columns), \(Self.errorColumns) from \(schema).list_jobs($1, $2, $3, $4, $5, $6, $7) j \(lastError)
+            select \(Self.columns), \(Self.errorColumns), \(Self.cancelRequested(schema))
+            from \(schema).list_jobs($1, $2, $3, $4, $5, $6, $7) j \(lastError)
             order by j.cursor desc
             """)
         errors = Statement("select \(Self.errorColumns) from \(schema).attempt_error e where e.job = $1 order by e.number")
@@ -44,7 +54,7 @@ struct JobRows: Sendable {
             lease: rows.optionalInt(0, 17).map { LeaseID(rawValue: $0) }, crashes: Int(rows.int(0, 7)),
             timeout: rows.optionalInt(0, 9).map { .milliseconds($0) },
             errors: (0..<errors.count).map { Self.error(errors, $0, from: 0) },
-            result: rows.optionalBytes(0, 26).map { JSONText(trusted: $0) })
+            result: rows.optionalBytes(0, 27).map { JSONText(trusted: $0) })
     }
 
     func list(_ query: JobQuery, _ database: Database) async throws(StoreError) -> JobPage {
@@ -73,7 +83,8 @@ struct JobRows: Sendable {
             state: state, attempt: attempt, maxAttempts: max(attempt, maxAttempts),
             enqueuedAt: Timestamp(microseconds: rows.timestamptz(row, 10)), runAt: timestamp(rows, row, 11),
             startedAt: timestamp(rows, row, 12), finishedAt: timestamp(rows, row, 13), worker: rows.optionalText(row, 14),
-            args: JSONText(trusted: rows.bytes(row, 15)), error: error, cursor: rows.int(row, 0))
+            args: JSONText(trusted: rows.bytes(row, 15)), error: error, cancelRequested: rows.bool(row, 26),
+            cursor: rows.int(row, 0))
     }
 
     private static func error(_ rows: Rows, _ row: Int, from column: Int) -> AttemptError {

@@ -8,7 +8,7 @@ enum Detail {
         guard let place = try Whereabouts.find(id, db), let row = try row(id, place, db) else { return nil }
         let errors = try AttemptErrors.all(id, db)
         return JobDetail(
-            summary: try row.summary(try Lanes.all(db), lastError: errors.last), reason: row.reason, lease: row.lease,
+            summary: try row.summary(try Lanes.all(db), lastError: errors.last, db), reason: row.reason, lease: row.lease,
             crashes: row.crashes, timeout: row.timeout, errors: errors,
             result: try db.first("select value from martlet_result where job = ?", .int(id.rawValue)) {
                 JSONText(trusted: $0.bytes(0))

@@ -20,6 +20,8 @@ struct JobRow {
     var args: JSONText
     var reason: FailureReason?
     var lease: LeaseID?
+    /// In the lease.
+    var index: Int?
 
     static let logColumns =
         "position, coalesce(id, position), lane, attempt, crashes, max_attempts, timeout_ms, enqueued_at, run_at, args"
@@ -68,6 +70,7 @@ struct JobRow {
             row.state = .running
             row.startedAt = lease.claimedAt
             row.lease = lease.id
+            row.index = index
         case .completed:
             row.state = .completed
             row.startedAt = lease.claimedAt + lease.marks.waited(index)
@@ -80,7 +83,7 @@ struct JobRow {
         return row
     }
 
-    func summary(_ lanes: [Int64: LaneKey], lastError: AttemptError?) throws -> JobSummary {
+    func summary(_ lanes: [Int64: LaneKey], lastError: AttemptError?, _ db: Database) throws -> JobSummary {
         guard let lane = lanes[lane], let priority = Priority(rawValue: lane.priority) else {
             throw StoreError.damaged("job \(id) belongs to no lane")
         }
@@ -88,7 +91,14 @@ struct JobRow {
             id: id, kind: lane.kind, queue: lane.queue, priority: priority, state: state, attempt: attempt,
             maxAttempts: max(attempt, maxAttempts ?? lastError?.maxAttempts ?? Limits.defaultMaxAttempts),
             enqueuedAt: enqueuedAt, runAt: runAt, startedAt: startedAt, finishedAt: finishedAt, worker: worker, args: args,
-            error: lastError, cursor: cursor)
+            error: lastError, cancelRequested: try isCancelRequested(db), cursor: cursor)
+    }
+
+    private func isCancelRequested(_ db: Database) throws -> Bool {
+        guard let lease, let index else { return false }
+        return try db.first(
+            "select 1 from martlet_cancel_request where lease = ? and idx = ?", .int(lease.rawValue), .int(index)
+        ) { _ in true } ?? false
     }
 }
 

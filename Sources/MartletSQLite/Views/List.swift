@@ -17,7 +17,7 @@ enum List {
         }
         found.sort { $0.cursor > $1.cursor }
         let page = found.prefix(query.limit)
-        let jobs = try page.map { try $0.summary(lanes, lastError: AttemptErrors.last($0.id, db)) }
+        let jobs = try page.map { try $0.summary(lanes, lastError: AttemptErrors.last($0.id, db), db) }
         return JobPage(jobs: jobs, next: found.count > query.limit ? page.last?.cursor : nil)
     }
 

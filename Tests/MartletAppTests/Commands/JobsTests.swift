@@ -21,7 +21,7 @@ import Testing
         try await session.enqueue(try NewJob(kind: "resize", args: try JSONText(validating: #"{"b":1,"a":"x"}"#)))
         try await session.work("resize") { _ in .failed(failure, .exhausted) }
         let line = try #require(try await session.run("jobs", "list", "--json").lines.first)
-        #expect(JSONKeyOrder.keys(of: line) == Self.listed + ["cursor"])
+        #expect(JSONKeyOrder.keys(of: line) == Self.listed + ["cursor", "cancel_requested"])
         #expect(line.contains(#""args":{"b":1,"a":"x"},"error":{"type":"exit","message":"status 1","at":""#))
         #expect(line.contains(#""state":"failed","attempt":1,"#))
         let object = try #require(try await session.run("jobs", "list", "--json").objects().first)
@@ -42,7 +42,7 @@ import Testing
         let line = try #require(result.lines.first)
         #expect(
             JSONKeyOrder.keys(of: line) == Self.listed + [
-                "reason", "lease", "crashes", "timeout", "errors", "result", "timeline",
+                "reason", "lease", "crashes", "timeout", "errors", "result", "timeline", "cancel_requested",
             ])
         #expect(line.contains(#""result":{"ok":1}"#))
         let object = try #require(try result.objects().first)

@@ -109,7 +109,7 @@ import Testing
     @Test(arguments: [
         ["enqueue"], ["worker"], ["jobs"], ["jobs", "list"], ["jobs", "show"], ["jobs", "retry"], ["jobs", "cancel"],
         ["jobs", "discard"], ["failed"], ["queues"], ["queues", "list"], ["workers"], ["stats"], ["doctor"], ["migrate"],
-        ["migrate", "up"], ["migrate", "status"], [],
+        ["migrate", "up"], ["migrate", "status"], ["repair"], ["repair", "rebase"], [],
     ])
     func `every help shows examples, fits 80 columns and breaks lines only where they are full`(
         command: [String]

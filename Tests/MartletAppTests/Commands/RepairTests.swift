@@ -111,4 +111,47 @@ import Testing
         #expect(result.errors.contains("discard takes cancelled, failed jobs, not available ones"))
         #expect(try await session.counts()[.available] == 1)
     }
+
+    @Test func `a running job that was asked to stop says so`() async throws {
+        try await session.enqueue(try NewJob(kind: "long"), try NewJob(kind: "long"))
+        try await session.withStore { store in
+            let worker = try await store.register(.example(kinds: ["long"]))
+            _ = try await store.claim(
+                ClaimRequest(worker: worker, wants: [.init(kind: "long", limit: 2)], limit: 2))
+            #expect(try await session.run("jobs", "cancel", "1").output.contains("1 of them asked to stop"))
+            let list = try await session.run("jobs", "list").lines
+            #expect(list.count { $0.contains("running (cancel requested)") } == 1)
+            #expect(try await session.run("jobs", "show", "1").output.hasPrefix("job 1  running (cancel requested)\n"))
+            #expect(try await session.run("jobs", "show", "2").output.hasPrefix("job 2  running\n"))
+            let flags = try await session.run("jobs", "list", "--json").objects().map { $0["cancel_requested"] as? Bool }
+            #expect(flags == [false, true])
+            let shown = try await session.run("jobs", "show", "1", "--json").objects()
+            #expect(shown.first?["cancel_requested"] as? Bool == true)
+        }
+    }
+
+    @Test func `a repair of many shows how far it is, to a person`() async throws {
+        let count = Limits.repairPiece + 1
+        _ = try await session.withStore { store in
+            try await store.enqueue(Array(repeating: try NewJob(kind: "k"), count: count))
+        }
+        let seen = try await session.run("jobs", "cancel", "--state", "available", "--yes", width: 80)
+        #expect(
+            seen.errors.contains("\(Counted.grouped(Limits.repairPiece)) of \(Counted.grouped(count)) jobs"),
+            "\(seen.errors)")
+        let piped = try await session.run("jobs", "retry", "--state", "cancelled", "--yes")
+        #expect(!piped.errors.contains("\u{1B}"))
+        #expect(piped.output == "retried \(Counted.jobs(count))\n")
+    }
+
+    @Test func `a rebase is nothing on SQLite, and needs a database`() async throws {
+        #expect(try await session.run("repair", "rebase").status == 5)
+        try await session.enqueue(try NewJob(kind: "k"))
+        let result = try await session.run("repair", "rebase")
+        #expect(result.status == 0)
+        #expect(result.output.contains("nothing to do"))
+        #expect(
+            try await session.run("repair", "rebase", "--json").output
+                == #"{"repair":"rebase","needed":false,"available":0,"running":0}"# + "\n")
+    }
 }

@@ -83,12 +83,12 @@ final class RecordingStore: JobStore {
     func deregister(_ worker: WorkerID) async throws(StoreError) { throw Self.unexpected }
     func recover() async throws(StoreError) -> RecoveryReply { throw Self.unexpected }
     func promote(limit: Int) async throws(StoreError) -> PromotionReply { throw Self.unexpected }
-    func cancel(_ selection: JobSelection) async throws(StoreError) -> RepairReply { throw Self.unexpected }
-    func retry(_ selection: JobSelection) async throws(StoreError) -> RepairReply { throw Self.unexpected }
-    func discard(_ selection: JobSelection) async throws(StoreError) -> RepairReply { throw Self.unexpected }
-    func preview(_ repair: Repair, _ selection: JobSelection) async throws(StoreError) -> RepairReply {
-        throw Self.unexpected
-    }
+    func repair(
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+    ) async throws(StoreError) -> RepairReply { throw Self.unexpected }
+    func candidates(
+        _ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter
+    ) async throws(StoreError) -> [JobID] { throw Self.unexpected }
     func job(_ id: JobID) async throws(StoreError) -> JobDetail? { throw Self.unexpected }
     func list(_ query: JobQuery) async throws(StoreError) -> JobPage { throw Self.unexpected }
     func failures(limit: Int) async throws(StoreError) -> [FailureGroup] { throw Self.unexpected }

@@ -1,6 +1,7 @@
-import MartletApp
 import MartletCore
 import Testing
+
+@testable import MartletApp
 
 @Suite struct DatabaseURLTests {
     @Test(arguments: [
@@ -33,5 +34,32 @@ import Testing
         #expect(error?.field == "--database")
         #expect(error?.reason.contains(reason) == true)
         #expect(error?.description.contains("secret") == false)
+    }
+
+    @Test func `a URL may name the schema, which is not libpq's to know`() throws {
+        guard
+            case .postgres(let address) = try DatabaseURL(
+                parsing: "postgres://u@h/d?sslmode=require&schema=Mar%22%20t&application_name=x", field: "--database")
+        else {
+            Issue.record("another engine")
+            return
+        }
+        #expect(address.schema == "Mar\" t")
+        #expect(address.url == "postgres://u@h/d?sslmode=require&application_name=x")
+        #expect(address.description.hasSuffix(#"(schema Mar" t)"#))
+        guard case .postgres(let only) = try DatabaseURL(parsing: "postgres://h/d?schema=a", field: "--database") else {
+            Issue.record("another engine")
+            return
+        }
+        #expect(only.url == "postgres://h/d" && only.schema == "a")
+    }
+
+    @Test(arguments: [
+        "postgres://h/d?schema=", "postgres://h/d?schema=pg_x", "postgres://h/d?schema=%FF",
+        "postgres://h/d?schema=\(String(repeating: "x", count: 55))",
+    ])
+    func `a schema that cannot be one is refused`(_ url: String) {
+        let error = #expect(throws: InvalidInput.self) { try DatabaseURL(parsing: url, field: "--database") }
+        #expect(error?.field.hasPrefix("--database") == true)
     }
 }
