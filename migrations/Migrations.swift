@@ -8,9 +8,21 @@ package enum Migrations {
         (
             1, "queue", 1,
             [
-                PackageResources._001_queue_postgres_sql, PackageResources._001_queue_postgres_work_sql,
-                PackageResources._001_queue_postgres_upkeep_sql, PackageResources._001_queue_postgres_people_sql,
-                PackageResources._001_queue_postgres_checks_sql, PackageResources._001_queue_postgres_rebase_sql,
+                PackageResources._001_queue_postgres_sql,
+                PackageResources._001_queue_postgres_common_sql,
+                PackageResources._001_queue_postgres_waiting_sql,
+                PackageResources._001_queue_postgres_enqueue_sql,
+                PackageResources._001_queue_postgres_claim_sql,
+                PackageResources._001_queue_postgres_settle_sql,
+                PackageResources._001_queue_postgres_workers_sql,
+                PackageResources._001_queue_postgres_promote_sql,
+                PackageResources._001_queue_postgres_retain_sql,
+                PackageResources._001_queue_postgres_find_sql,
+                PackageResources._001_queue_postgres_list_sql,
+                PackageResources._001_queue_postgres_repair_sql,
+                PackageResources._001_queue_postgres_counts_sql,
+                PackageResources._001_queue_postgres_checks_sql,
+                PackageResources._001_queue_postgres_rebase_sql,
                 PackageResources._001_queue_postgres_roles_sql,
             ]
         )

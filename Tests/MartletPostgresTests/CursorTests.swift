@@ -81,9 +81,9 @@ import Testing
                 """
                 begin;
                 select enqueue('work');
-                select id from claim(\(worker.rawValue), '{work}', '{10}', null, 10);
+                select ids from claim(\(worker.rawValue), '{work}', '{10}', null, 10);
                 select enqueue('work');
-                select id from claim(\(worker.rawValue), '{work}', '{10}', null, 10);
+                select ids from claim(\(worker.rawValue), '{work}', '{10}', null, 10);
                 commit;
                 """)
             #expect(try await store.claimed(worker).count == 2)

@@ -1,0 +1,299 @@
+-- Claiming: a lease is one row that says "these jobs, this worker", and the newest lease of a lane is its cursor.
+--
+-- The cursor is a snapshot, because places in the log are handed out before commit, and "everything after the last one"
+-- would skip what commits late. A lane is draining what became visible between the snapshots s1 and s2:
+-- 1. late committers: transactions that were in progress at s1 and are visible in s2, one index probe each;
+-- 2. what follows the position and is visible in s2, in the order (xid, position);
+-- 3. nothing left: s1 becomes s2, s2 the present, and once more.
+--
+-- A claim holds its lane's lock from reading the cursor to its commit; that is all that claimers of one lane do one after
+-- another, so little may happen there: two statements where nothing is out of the ordinary. A lease goes out as one row
+-- with an array per column, which costs half of a row per job, and a column that says nothing goes out as null.
+
+-- The present snapshot, its own transaction counted as in progress: a snapshot does not list the one that takes it, and
+-- what that appends later would look as if it had been visible already.
+create function snapshot() returns pg_snapshot language plpgsql volatile set search_path from current as $$
+declare
+  s pg_snapshot := pg_current_snapshot();
+  own xid8 := pg_current_xact_id_if_assigned();
+begin
+  if own is null or own >= pg_snapshot_xmax(s) then return s; end if;
+  return (pg_snapshot_xmin(s)::text || ':' || pg_snapshot_xmax(s)::text || ':' || (
+    select string_agg(x::text, ',' order by x) from (select pg_snapshot_xip(s) as x union select own) xs))::pg_snapshot;
+end $$;
+
+-- A lease's number may be given out again when the server crashes before a claim has reached the disk (claims do not wait
+-- for that); 20 random bits tell the two apart, so that a lost lease settles nothing.
+create function new_lease() returns bigint language sql volatile as $$
+  select nextval('lease_number') << 20 | (random() * 1048575)::bigint
+$$;
+
+-- Since when the first waiting job of a lane has been waiting, for the order of lanes; null when none is. A lane where all
+-- that waits has been cancelled may still say something: the claim then goes past it.
+create function waiting_since(p_lane int) returns timestamptz language plpgsql stable
+  set search_path from current set enable_sort = off set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
+declare
+  c record;
+begin
+  select l.xid, l.position, l.s1, l.s2 into c from lease l where l.lane = p_lane order by l.lane desc, l.id desc limit 1;
+  if pg_snapshot_xmin(c.s1) < pg_snapshot_xmax(c.s1) or pg_snapshot_xmin(c.s2) < pg_snapshot_xmax(c.s2) then
+    return head(p_lane);
+  end if;
+  if c.xid < pg_snapshot_xmax(c.s1) then
+    c.xid := pg_snapshot_xmax(c.s1);
+    c.position := 0;
+  end if;
+  return (select greatest(j.enqueued_at, j.run_at) from job j
+    where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position) order by j.lane, j.xid, j.position limit 1);
+end $$;
+
+-- Takes at most p_limit jobs of one lane for a worker, under one new lease; the lane's lock is held. The ordinary case is one
+-- statement; what is out of the ordinary is left to take_carefully(). moved: the cursor has gone on, with or without a job.
+create function take(
+  p_lane int, p_worker bigint, p_limit int, p_bytes bigint,
+  out lease bigint, out ids bigint[], out enqueued_at timestamptz[], out args text[], out attempts bigint[],
+  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out taken int, out bytes bigint, out moved boolean
+) language plpgsql as $$
+#variable_conflict use_column
+declare
+  c record;
+  v_late boolean;
+  v_careful boolean;
+  s pg_snapshot;
+begin
+  select l.xid, l.position, l.claimed, l.peak, l.s1, l.s2, exists (select 1 from tombstone t where t.lane = p_lane) as marked
+    into c from lease l where l.lane = p_lane order by l.lane desc, l.id desc limit 1;
+  for v_round in 1..2 loop
+    v_late := c.xid < pg_snapshot_xmax(c.s1);
+    v_careful := coalesce(c.marked or v_late and pg_snapshot_xmin(c.s1) < pg_snapshot_xmax(c.s1), false);
+    if not v_careful then
+      -- Where late committers would have been, the round goes on behind them.
+      if v_late then
+        c.xid := pg_snapshot_xmax(c.s1);
+        c.position := 0;
+      end if;
+      with entry as materialized (
+        select j.xid, j.position, j.segment, j.id, j.enqueued_at, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.args
+        from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
+          and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
+        order by j.lane, j.xid, j.position limit p_limit
+      ), whole as materialized (
+        select count(*)::int as n, array_agg(xid) as xids, array_agg(position) as positions, min(position) as first,
+          max(position) as last, min(segment) as first_segment, max(segment) as last_segment,
+          array_agg(enqueued_at) as enqueued, sum(octet_length(args)) as bytes,
+          bool_or(id is not null or max_attempts is not null or timeout_ms is not null) as special
+        from entry
+      ), made as (
+        insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, lane, count, open, bytes,
+          first_segment, last_segment, s1, s2, positions)
+        select new_lease(), xids[n], positions[n], c.claimed + n, first, greatest(c.peak, last), p_worker, clock(), p_lane, n, n,
+          whole.bytes, first_segment, last_segment, c.s1, c.s2, positions
+        from whole where n > 0 and whole.bytes <= p_bytes
+        returning id
+      )
+      select made.id, whole.n, whole.bytes, whole.enqueued, (select array_agg(e.args) from entry e where made.id is not null),
+        -- What is the same for all but few jobs is put together only where there are such.
+        case when special then (select array_agg(coalesce(e.id, e.position)) from entry e) else positions end,
+        case when special then (select array_agg(e.attempt + 1::bigint) from entry e) end,
+        case when special then (select array_agg(e.crashes::bigint) from entry e) end,
+        case when special then (select array_agg(e.max_attempts::bigint) from entry e) end,
+        case when special then (select array_agg(e.timeout_ms) from entry e) end
+      into lease, taken, bytes, enqueued_at, args, ids, attempts, crashes, max_attempts, timeouts_ms
+      from whole left join made on true;
+      moved := lease is not null;
+      v_careful := taken > 0 and not moved;
+    end if;
+    if v_careful then
+      select t.* into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, taken, bytes, moved
+        from take_carefully(p_lane, p_worker, p_limit, p_bytes, c.xid, c.position, c.claimed, c.peak, c.s1, c.s2) t;
+    end if;
+    exit when moved or v_round = 2;
+    s := snapshot();
+    exit when s::text = c.s2::text;
+    c.s1 := c.s2;
+    c.s2 := s;
+    c.xid := '0';
+    c.position := 0;
+  end loop;
+end $$;
+
+-- The same from any cursor: with late committers, with a bounded number of jobs that were cancelled while they waited, which
+-- the cursor passes, and with as much of args as p_bytes allows. moved: the cursor has gone on, with or without a job.
+create function take_carefully(
+  p_lane int, p_worker bigint, p_limit int, p_bytes bigint, p_xid xid8, p_position bigint, p_claimed bigint, p_peak bigint,
+  p_s1 pg_snapshot, p_s2 pg_snapshot,
+  out lease bigint, out ids bigint[], out enqueued_at timestamptz[], out args text[], out attempts bigint[],
+  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out taken int, out bytes bigint, out moved boolean
+) language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_late xid8[];
+  v_xid xid8 := p_xid;
+  v_position bigint := p_position;
+  v_marked boolean := exists (select 1 from tombstone t where t.lane = p_lane);
+  -- Where some are cancelled, one has to look at more than are wanted.
+  v_look int := case when v_marked then greatest(p_limit, 4096) else p_limit end;
+begin
+  if p_xid < pg_snapshot_xmax(p_s1) then
+    select array_agg(x order by x) into v_late from pg_snapshot_xip(p_s1) x
+      where x >= p_xid and pg_visible_in_snapshot(x, p_s2);
+    v_xid := pg_snapshot_xmax(p_s1);
+    v_position := 0;
+  end if;
+  with seen as materialized (
+    select *, v_marked and exists (select 1 from tombstone t where t.lane = p_lane and t.position = e.position) as dead
+    from (
+      select j.* from unnest(v_late) x cross join lateral (
+        -- Not xid = x, which would leave position as the order and let the index on it be taken, all of it.
+        select j.* from job j where j.lane = p_lane and j.xid >= x and j.xid <= x
+          and j.position > case when x = p_xid then p_position else 0 end
+        order by j.lane, j.xid, j.position limit v_look) j
+      union all
+      (select j.* from job j where j.lane = p_lane and (j.xid, j.position) > (v_xid, v_position)
+        and j.xid < pg_snapshot_xmax(p_s2) and pg_visible_in_snapshot(j.xid, p_s2)
+      order by j.lane, j.xid, j.position limit v_look)
+      limit v_look) e
+  ), counted as (
+    select *, sum(case when dead then 0 else octet_length(args) end) over before as bytes,
+      count(*) filter (where not dead) over before as live
+    from seen window before as (rows between unbounded preceding and 1 preceding)
+  ), entry as materialized (
+    select * from counted where coalesce(bytes, 0) < p_bytes and live < p_limit
+  ), made as (
+    insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, finished_at, lane, count, open, bytes,
+      first_segment, last_segment, s1, s2, positions)
+    select new_lease(), (array_agg(xid))[count(*)], (array_agg(position))[count(*)],
+      p_claimed + count(*) filter (where not dead), min(position), greatest(p_peak, max(position)), p_worker, clock(),
+      case when bool_and(dead) then clock() end, p_lane, count(*) filter (where not dead), count(*) filter (where not dead),
+      coalesce(sum(octet_length(args)) filter (where not dead), 0), min(segment), max(segment), p_s1, p_s2,
+      array_agg(position) filter (where not dead)
+    from entry having count(*) > 0
+    returning id, count, bytes
+  ), passed as (
+    -- They have served when the cursor has passed them.
+    delete from tombstone t where v_marked and t.lane = p_lane and t.position in (select position from entry where dead)
+  )
+  select made.id, made.count, made.bytes, e.ids, e.enqueued, e.args, e.attempts, e.crashes, e.max_attempts, e.timeouts
+  into lease, taken, bytes, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms
+  from made cross join lateral (
+    select array_agg(coalesce(l.id, l.position)) as ids, array_agg(l.enqueued_at) as enqueued, array_agg(l.args) as args,
+      array_agg(l.attempt + 1::bigint) as attempts, array_agg(l.crashes::bigint) as crashes, array_agg(l.max_attempts::bigint) as max_attempts,
+      array_agg(l.timeout_ms) as timeouts
+    from entry l where not l.dead and made.id is not null) e;
+  moved := found;
+end $$;
+
+-- Jobs of the kinds asked for, the most urgent priority first, then the lane whose head waits longest; one call brings a
+-- bounded amount of args. A row is a lease, and its arrays go together: the n-th id, the n-th args. Those that would say
+-- nothing are null: attempts when all are first ones, crashes when there were none, max_attempts and timeouts_ms when no job
+-- has its own.
+--
+-- One row without a lease: nothing now, but look again, and its kind says when. 'now': others were quicker where this call
+-- had waited, or a long run of cancelled jobs is not behind us yet. 'soon': a transaction in progress may append something
+-- without knowing that somebody sleeps.
+-- With p_sleep, a worker that gets nothing has flagged the lanes before it looked a last time: the next enqueue notifies.
+-- Call it in a transaction of its own; that does not wait for the disk.
+create function claim(
+  p_worker bigint, p_kinds text[], p_limits int[], p_queues text[], p_limit int, p_sleep boolean default false
+) returns table (
+  lease bigint, kind text, queue text, priority int, ids bigint[], enqueued_at timestamptz[], args text[], attempts bigint[],
+  crashes bigint[], max_attempts bigint[], timeouts_ms bigint[]
+) language plpgsql security definer
+  set search_path from current
+  -- The plan is pinned: with missing or stale statistics the planner would sort everything that waits.
+  set enable_sort = off set enable_seqscan = off set enable_bitmapscan = off set jit = off
+  set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+declare
+  v_total int := p_limit;
+  v_limits int[] := p_limits;
+  v_bytes bigint := 16777216;
+  v_void text;                -- what locking returns; an assignment costs less than perform
+  v_held boolean := false;    -- some lane's lock: then others are only tried
+  v_wait boolean := false;
+  v_again boolean;
+  v_flagged boolean := false;
+  v_n int;
+  v_skips int;                -- leases in a row that only passed cancelled jobs
+  v_taken int;
+  v_size bigint;
+  v_moved boolean;
+  l record;
+begin
+  if pg_current_xact_id_if_assigned() is null then v_void := set_config('synchronous_commit', 'off', true); end if;
+  -- The first claim of a session plans for some ten milliseconds. Not under a lane's lock: there is no lane 0.
+  if current_setting('martlet.has_planned', true) is distinct from 'yes' then
+    perform from take(0, p_worker, 0, 0);
+    v_void := set_config('martlet.has_planned', 'yes', false);
+  end if;
+  v_void := pg_advisory_xact_lock_shared(worker_locks(), p_worker::int)::text;
+  loop
+    v_again := false;
+    for l in
+      select * from (
+        select la.id, la.kind, la.queue, la.priority, la.flag, array_position(p_kinds, la.kind) as want,
+          count(*) over () as lanes, case when count(*) over () = 1 then now() else waiting_since(la.id) end as since
+        from lane la
+        where la.kind = any(p_kinds) and not la.paused and (p_queues is null or la.queue = any(p_queues))
+          and (select w.ended_at is null from worker w where w.id = p_worker)
+        offset 0) la
+      where since is not null order by priority, since
+    loop
+      v_n := least(v_total, v_limits[l.want], 4096);
+      continue when v_n <= 0 or v_bytes <= 0;
+      if not v_held and (v_wait or l.lanes = 1) then
+        v_void := pg_advisory_xact_lock(lane_locks(), l.id)::text;
+      elsif not pg_try_advisory_xact_lock(lane_locks(), l.id) then
+        v_again := true;
+        continue;
+      end if;
+      v_held := true;
+      v_skips := 0;
+      kind := l.kind;
+      queue := l.queue;
+      priority := l.priority;
+      loop
+        select t.lease, t.ids, t.enqueued_at, t.args, t.attempts, t.crashes, t.max_attempts, t.timeouts_ms, t.taken, t.bytes,
+            t.moved
+          into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, v_taken, v_size, v_moved
+          from take(l.id, p_worker, v_n, v_bytes) t;
+        exit when not v_moved;
+        if v_taken = 0 then
+          v_skips := v_skips + 1;
+          v_again := v_again or v_skips = 10;
+          exit when v_skips = 10;
+          continue;
+        end if;
+        return next;
+        if pg_sequence_last_value(l.flag) = 2 then v_void := setval(l.flag, 1)::text; end if;
+        v_bytes := v_bytes - v_size;
+        v_total := v_total - v_taken;
+        v_limits[l.want] := v_limits[l.want] - v_taken;
+        v_n := least(v_total, v_limits[l.want], 4096);
+        exit when v_n <= 0 or v_bytes <= 0;
+      end loop;
+    end loop;
+    if v_total < p_limit then return; end if;
+    -- Nothing, but some lane was busy: wait for the first of those. Not with another's lock in hand, where two could wait for
+    -- each other.
+    if v_again and not v_held then
+      v_wait := true;
+      continue;
+    end if;
+    exit when v_again or v_flagged or not p_sleep;
+    v_flagged := true;
+    perform setval(la.flag, 2) from lane la
+      where la.kind = any(p_kinds) and not la.paused and (p_queues is null or la.queue = any(p_queues))
+        and pg_sequence_last_value(la.flag) <> 2;
+    exit when not found;
+  end loop;
+  if not v_again and not (v_flagged and exists (
+    select 1 from pg_snapshot_xip(pg_current_snapshot()) x where x is distinct from pg_current_xact_id_if_assigned()))
+  then
+    return;
+  end if;
+  lease := null; ids := null; enqueued_at := null; args := null; attempts := null; crashes := null; max_attempts := null;
+  timeouts_ms := null; queue := null; priority := null;
+  kind := case when v_again then 'now' else 'soon' end;
+  return next;
+end $$;

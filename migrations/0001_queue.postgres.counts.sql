@@ -1,0 +1,72 @@
+-- How many jobs are in which state, whether that adds up, and views of it all for people with psql.
+
+-- How many wait in a lane: counted up to p_exact, estimated from how densely they lie where there are more.
+create function count_waiting(p_lane int, p_exact int default 20000) returns bigint language plpgsql stable
+  set search_path from current set enable_seqscan = off set enable_sort = off set jit = off as $$
+declare
+  v_count bigint;
+  v_first bigint;
+  v_last bigint;
+  v_newest bigint;
+begin
+  select count(*), min(position), max(position) into v_count, v_first, v_last from waiting(p_lane, p_exact);
+  if v_count < p_exact then return v_count; end if;
+  select position into v_newest from job where lane = p_lane order by lane desc, xid desc, position desc limit 1;
+  if v_last <= v_first or v_newest <= v_last then return v_count; end if;
+  return v_count + (v_count::float8 / (v_last - v_first + 1) * (v_newest - v_last))::bigint;
+end $$;
+
+create function lane_counts() returns table (
+  queue text, kind text, priority int, scheduled bigint, available bigint, running bigint, retryable bigint,
+  completed bigint, failed bigint, cancelled bigint, oldest timestamptz
+) language sql stable security definer set search_path from current as $$
+  select la.queue, la.kind, la.priority::int,
+    (select count(*) from delayed d where d.lane = la.id and d.state = 'scheduled'),
+    count_waiting(la.id),
+    coalesce(u.open, 0),
+    (select count(*) from delayed d where d.lane = la.id and d.state = 'retryable'),
+    c.claimed - la.forgotten - coalesce(u.superseded, 0),
+    (select count(*) from failed f where f.lane = la.id and f.state = 'failed'),
+    (select count(*) from failed f where f.lane = la.id and f.state = 'cancelled'),
+    head(la.id)
+  from lane la
+  cross join lateral (select claimed from lease l where l.lane = la.id order by l.lane desc, l.id desc limit 1) c
+  left join lateral (
+    select sum(open) as open, sum(count - completed) as superseded from lease l where l.lane = la.id and completed < count) u
+    on true
+$$;
+
+-- Reads everything: for doctor and tests. A sentence for each thing that does not add up.
+create function audit() returns setof text language sql stable set search_path from current as $$
+  select format('lease %s: %s open and %s completed, but its marks say %s and %s', id, open, completed, o, c) from (
+    select l.id, l.open, l.completed, l.revoked_at,
+      count(*) filter (where coalesce(get_byte(l.endings, n::int - 1), 0) = 0) as o,
+      count(*) filter (where get_byte(l.endings, n::int - 1) = 1) as c
+    from lease l, unnest(l.positions) with ordinality e(position, n) where l.count > 0
+    group by l.id) marks
+  where completed <> c or case when revoked_at is null then open <> o else open <> 0 end
+  union all
+  select format('%s/%s/%s: %s jobs are completed, the counter says %s', s.queue, s.kind, s.priority, c.n, s.completed)
+  from lane_counts() s join lane la on (la.queue, la.kind, la.priority) = (s.queue, s.kind, s.priority)
+  cross join lateral (select coalesce(sum(completed), 0) as n from lease where lane = la.id) c
+  where c.n <> s.completed
+  union all
+  select format('job %s lives in %s places', id, count(*)) from (
+    select id from failed union all select id from delayed
+    union all select coalesce(w.id, w.position) from lane la, waiting(la.id, 2147483647) w
+    union all select r.id from list_running(lanes_for(null, null), null, 9223372036854775807) r) homes
+  group by id having count(*) > 1
+  union all
+  select format('the group of failures %s says %s, %s jobs are in it', g.id, g.count, count(f.id))
+  from failure g left join failed f on f.failure = g.id group by g.id, g.count having g.count <> count(f.id)
+$$;
+
+-- For people with psql. Not for programs, and not for millions of rows without a where clause on id.
+create view jobs as
+  select id, state, kind, queue, priority, attempt, enqueued_at, run_at, started_at, finished_at, worker, args, reason
+  from list_jobs(null, null, null, null, null, 9223372036854775807, 2147482000);
+create view queues as
+  select queue, kind, sum(available)::bigint as available, sum(running)::bigint as running, sum(scheduled)::bigint as scheduled,
+    sum(retryable)::bigint as retryable, sum(completed)::bigint as completed, sum(failed)::bigint as failed,
+    sum(cancelled)::bigint as cancelled, min(oldest) as waiting_since
+  from lane_counts() group by queue, kind;

@@ -1,0 +1,167 @@
+-- Enqueueing: one insert a job, of which nothing is ever updated. Producers of any language call enqueue() and enqueue_many()
+-- in their own transactions; Martlet's own clients make lanes first and call enqueue_batch().
+
+-- The lane's id, made on first use. Two transactions that make the same lane at once: the second waits until the first has
+-- ended, and makes it after all when that rolled back. Within one call lanes are made in one order. A long transaction that
+-- makes several lanes in several calls keeps others waiting, and two of them may deadlock (PostgreSQL then ends one, and all
+-- of it is undone): make_lanes() first, committed, spares both. Lanes that exist already are never locked.
+create function lane_of(p_queue text, p_kind text, p_priority int) returns int language plpgsql
+  set search_path from current as $$
+declare
+  v_lane int;
+  v_start xid8;
+begin
+  loop
+    select id into v_lane from lane where queue = p_queue and kind = p_kind and priority = p_priority;
+    if found then return v_lane; end if;
+    insert into lane (queue, kind, priority) values (p_queue, p_kind, p_priority) on conflict do nothing
+      returning id into v_lane;
+    if found then
+      -- Whoever sleeps cannot have flagged a lane that was not there.
+      execute format('create sequence %I minvalue 1 maxvalue 2', 'waiting_' || v_lane);
+      update lane set flag = ('waiting_' || v_lane)::regclass where id = v_lane;
+      perform setval(('waiting_' || v_lane)::regclass, 2);
+      -- Jobs of this lane are appended by this transaction and by those that see it commit: none is older than xmin.
+      v_start := pg_snapshot_xmin(pg_current_snapshot());
+      insert into lease (id, xid, position, claimed, claimed_at, finished_at, lane, count, open, s1, s2)
+        select nextval('lease_number') << 20, '0', 0, 0, clock(), clock(), v_lane, 0, 0, s, s
+        from (select (v_start::text || ':' || v_start::text || ':')::pg_snapshot as s) start;
+      return v_lane;
+    end if;
+  end loop;
+end $$;
+
+-- Makes lanes ahead, in a transaction of its own. Martlet's own clients do so before they first enqueue into a lane.
+create function make_lanes(p_kinds text[], p_queues text[], p_priorities int[]) returns void language plpgsql
+  security definer set search_path from current as $$
+begin
+  perform check_job(k, q, p, null, null) from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p);
+  perform lane_of(q, k, p) from (
+    select q, k, p from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p) order by q, k, p) l;
+end $$;
+
+-- A producer tells the sleepers, if there are any: NOTIFY makes committers wait for each other.
+create function wake(p_lanes int[]) returns void language plpgsql set search_path from current as $$
+begin
+  if exists (select 1 from lane where id = any(p_lanes) and pg_sequence_last_value(flag) = 2) then
+    perform pg_notify(current_schema(), '');
+  end if;
+end $$;
+
+-- What Martlet's own clients call: jobs of any lanes, checked before. p_kinds, p_queues and p_priorities name the lanes;
+-- p_lanes says for each job which (null: all the first). Jobs due later have a delay or a time in microseconds.
+-- Returns an id per job, in order.
+create function enqueue_batch(
+  p_args text[], p_kinds text[], p_queues text[], p_priorities int[], p_lanes int[] default null,
+  p_max_attempts int[] default null, p_timeouts bigint[] default null, p_delays bigint[] default null,
+  p_times bigint[] default null
+) returns bigint[] language plpgsql security definer set search_path from current as $$
+declare
+  v_lanes int[];
+  v_ids bigint[];
+  v_now timestamptz := clock();
+  v_segment int;
+begin
+  -- In one order for everybody, as making a lane locks it.
+  perform lane_of(q, k, p) from (
+    select q, k, p from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p) order by q, k, p) l;
+  select array_agg(lane_of(q, k, p) order by n) into v_lanes
+    from unnest(p_queues, p_kinds, p_priorities) with ordinality as l(q, k, p, n);
+  select last_value into v_segment from segment_number;
+  if p_delays is null and p_times is null then
+    with entry as (
+      insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
+      select v_segment, v_lanes[coalesce(j.lane, 1)], v_now, j.max_attempts, j.timeout_ms, j.args
+      from unnest(p_args, p_lanes, p_max_attempts, p_timeouts) as j(args, lane, max_attempts, timeout_ms)
+      returning position)
+    select array_agg(position) into v_ids from entry;
+  else
+    with given as materialized (
+      select nextval('position') as id, j.n, v_lanes[coalesce(j.lane, 1)] as lane, j.max_attempts, j.timeout_ms, j.args,
+        coalesce(v_now + j.delay * interval '1 microsecond', 'epoch'::timestamptz + j.time * interval '1 microsecond') as due
+      from unnest(p_args, p_lanes, p_max_attempts, p_timeouts, p_delays, p_times) with ordinality
+        as j(args, lane, max_attempts, timeout_ms, delay, time, n)
+    ), later as (
+      insert into delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, args)
+      select id, lane, 'scheduled', due, v_now, max_attempts, timeout_ms, args from given where due > v_now
+    ), entry as (
+      insert into job (segment, lane, position, enqueued_at, max_attempts, timeout_ms, args)
+      select v_segment, lane, id, v_now, max_attempts, timeout_ms, args from given
+      where due is null or due <= v_now order by n
+    )
+    select array_agg(id order by n) into v_ids from given;
+  end if;
+  perform wake(v_lanes);
+  return coalesce(v_ids, '{}');
+end $$;
+
+-- For applications, inside their own transaction: select enqueue('resize', '{"file": "a.png"}').
+create function enqueue_many(
+  kind text, args text[], queue text default 'default', priority int default 5,
+  run_at timestamptz default null, max_attempts int default null, timeout interval default null
+) returns bigint[] language plpgsql security definer set search_path from current as $$
+#variable_conflict use_variable
+declare
+  v_count int := cardinality(args);
+begin
+  perform check_job(kind, queue, priority, max_attempts, timeout);
+  perform check_run_at(run_at);
+  if v_count is null or v_count > 10000 then
+    raise 'args: % jobs in one call; at most 10000', coalesce(v_count::text, 'null') using errcode = '22023';
+  end if;
+  perform check_args(a) from unnest(args) a;
+  return enqueue_batch(args, array[kind], array[queue], array[priority],
+    p_max_attempts => case when max_attempts is not null then array_fill(max_attempts, array[v_count]) end,
+    p_timeouts => case when timeout is not null then
+      array_fill((extract(epoch from timeout) * 1000)::bigint, array[v_count]) end,
+    p_times => case when run_at > clock() then
+      array_fill((extract(epoch from run_at) * 1000000)::bigint, array[v_count]) end);
+end $$;
+
+-- One job. The steps of enqueue_many without its arrays, because producers call it by the thousand.
+create function enqueue(
+  kind text, args text default '{}', queue text default 'default', priority int default 5,
+  run_at timestamptz default null, max_attempts int default null, timeout interval default null
+) returns bigint language plpgsql security definer set search_path from current as $$
+#variable_conflict use_variable
+declare
+  v_lane lane;
+  v_id bigint;
+  v_now timestamptz := clock();
+begin
+  perform check_args(args);
+  if run_at is not null then perform check_run_at(run_at); end if;
+  select l.* into v_lane from lane l where l.queue = queue and l.kind = kind and l.priority = priority;
+  -- A lane's name has been looked at when it was made.
+  if not found or max_attempts is not null or timeout is not null then
+    perform check_job(kind, queue, priority, max_attempts, timeout);
+    v_id := lane_of(queue, kind, priority);
+    select l.* into v_lane from lane l where l.id = v_id;
+  end if;
+  if run_at > v_now then
+    insert into delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, args)
+      values (nextval('position'), v_lane.id, 'scheduled', run_at, v_now, max_attempts,
+        (extract(epoch from timeout) * 1000)::bigint, args)
+      returning id into v_id;
+  else
+    insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
+      values ((select last_value from segment_number), v_lane.id, v_now, max_attempts,
+        (extract(epoch from timeout) * 1000)::bigint, args)
+      returning position into v_id;
+  end if;
+  if pg_sequence_last_value(v_lane.flag) = 2 then perform pg_notify(current_schema(), ''); end if;
+  return v_id;
+end $$;
+-- For callers that bind json or jsonb. A literal goes to the one above.
+create function enqueue(
+  kind text, args json, queue text default 'default', priority int default 5,
+  run_at timestamptz default null, max_attempts int default null, timeout interval default null
+) returns bigint language sql security definer set search_path from current as $$
+  select enqueue(kind, args::text, queue, priority, run_at, max_attempts, timeout)
+$$;
+create function enqueue(
+  kind text, args jsonb, queue text default 'default', priority int default 5,
+  run_at timestamptz default null, max_attempts int default null, timeout interval default null
+) returns bigint language sql security definer set search_path from current as $$
+  select enqueue(kind, args::text, queue, priority, run_at, max_attempts, timeout)
+$$;

@@ -1,0 +1,104 @@
+-- Where a job is. Every job lives in exactly one place, and the place says its state.
+
+-- One job as every place knows it.
+create type job_row as (
+  cursor bigint, id bigint, kind text, queue text, priority int, state text, attempt int, crashes int, max_attempts int,
+  timeout_ms bigint, enqueued_at timestamptz, run_at timestamptz, started_at timestamptz, finished_at timestamptz,
+  worker text, args text, reason text, lease bigint
+);
+
+-- The lease that holds an entry: the first of its lane under which it counts as claimed. Once claimed, always claimed, so
+-- a binary search finds it. Null: not claimed yet. One that retention has removed leads to another that does not hold it.
+create function lease_of(p_lane int, p_xid xid8, p_position bigint) returns bigint language plpgsql stable
+  set search_path from current set enable_seqscan = off set enable_sort = off as $$
+declare
+  l lease;
+  v_low bigint;
+  v_high bigint;
+  v_middle bigint;
+  v_found bigint;
+begin
+  select * into l from lease where lane = p_lane order by lane desc, id desc limit 1;
+  if not is_claimed(l, p_xid, p_position) then return null; end if;
+  v_found := l.id;
+  v_high := l.id - 1;
+  select id into v_low from lease where lane = p_lane order by lane, id limit 1;
+  while v_low <= v_high loop
+    v_middle := v_low + (v_high - v_low) / 2;
+    select * into l from lease where lane = p_lane and id >= v_middle order by lane, id limit 1;
+    if is_claimed(l, p_xid, p_position) then
+      v_found := l.id;
+      v_high := v_middle - 1;
+    else
+      v_low := l.id + 1;
+    end if;
+  end loop;
+  return v_found;
+end $$;
+
+-- What a lease's row says of its jobs that are at home there, running and completed ones: of all, or of one.
+create function leased(p_lease bigint, p_position bigint default null) returns setof job_row language plpgsql stable
+  set search_path from current set enable_seqscan = off set jit = off as $$
+declare
+  l lease;
+  v_worker text;
+begin
+  select * into l from lease where id = p_lease;
+  select name into v_worker from worker where id = l.worker;
+  return query select j.position, coalesce(j.id, j.position), la.kind, la.queue, la.priority::int,
+    case when m.mark = 1 then 'completed' else 'running' end, j.attempt + 1, j.crashes::int, j.max_attempts, j.timeout_ms,
+    j.enqueued_at, j.run_at,
+    case when m.mark = 1 then l.claimed_at + float4_at(l.times, m.n * 8) * interval '1 second' else l.claimed_at end,
+    case when m.mark = 1 then
+      l.claimed_at + (float4_at(l.times, m.n * 8) + float4_at(l.times, m.n * 8 + 4)) * interval '1 second' end,
+    v_worker, j.args, null::text, case when m.mark = 0 then l.id end
+  from (
+    select e.position, e.n::int - 1 as n, coalesce(get_byte(l.endings, e.n::int - 1), 0) as mark
+    from (
+      select * from unnest(l.positions) with ordinality where p_position is null
+      union all
+      select p_position, p.n from array_position(l.positions, p_position) p(n) where p.n is not null
+    ) e(position, n) offset 0) m
+  join job j on j.position = m.position and j.segment between l.first_segment and l.last_segment
+  join lane la on la.id = l.lane
+  where m.mark = 1 or m.mark = 0 and l.revoked_at is null;
+end $$;
+
+create view delayed_row as
+  select d.id as cursor, d.id, la.kind, la.queue, la.priority::int, d.state, d.attempt::int, d.crashes::int, d.max_attempts,
+    d.timeout_ms, d.enqueued_at, d.run_at, null::timestamptz as started_at, null::timestamptz as finished_at,
+    null::text as worker, d.args, null::text as reason, null::bigint as lease
+  from delayed d join lane la on la.id = d.lane;
+
+create view failed_row as
+  select f.id as cursor, f.id, la.kind, la.queue, la.priority::int, f.state, f.attempt::int, f.crashes::int, f.max_attempts,
+    f.timeout_ms, f.enqueued_at, f.run_at, f.started_at, f.finished_at, f.worker, f.args, f.reason, null::bigint as lease
+  from failed f join lane la on la.id = f.lane;
+
+-- The one place where a job lives, which is what says its state. No row: there is no such job, or its retention is over.
+create function find(p_id bigint) returns setof job_row language plpgsql stable
+  set search_path from current set enable_seqscan = off as $$
+declare
+  j job;
+  v_lease bigint;
+begin
+  return query select * from failed_row where id = p_id;
+  if found then return; end if;
+  return query select * from delayed_row where id = p_id;
+  if found then return; end if;
+  select * into j from (
+    -- Not by position alone: without statistics the planner would walk that index, all of it, for the newest.
+    (select * from job where id = p_id order by position + 0 desc limit 1)
+    union all (select * from job where position = p_id and id is null limit 1)) e
+  order by position desc limit 1;
+  if not found then return; end if;
+  v_lease := lease_of(j.lane, j.xid, j.position);
+  if v_lease is not null then
+    return query select * from leased(v_lease, j.position);
+  elsif not exists (select 1 from tombstone t where t.lane = j.lane and t.position = j.position) then
+    return query select w.position, coalesce(w.id, w.position), la.kind, la.queue, la.priority::int, 'available', w.attempt::int,
+      w.crashes::int, w.max_attempts, w.timeout_ms, w.enqueued_at, w.run_at, null::timestamptz, null::timestamptz, null::text, w.args,
+      null::text, null::bigint
+      from job w join lane la on la.id = w.lane where w.position = j.position and w.segment = j.segment;
+  end if;
+end $$;

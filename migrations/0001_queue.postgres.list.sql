@@ -1,0 +1,128 @@
+-- Lists of jobs, newest first, a page at a time.
+
+create function lanes_for(p_kind text, p_queue text) returns int[] language sql stable set search_path from current as $$
+  select coalesce(array_agg(id), '{}') from lane
+  where (p_kind is null or kind = p_kind) and (p_queue is null or queue = p_queue)
+$$;
+
+create function list_running(p_lanes int[], p_since timestamptz, p_before bigint) returns setof job_row
+  language sql stable set search_path from current as $$
+  select r.* from lease l cross join lateral leased(l.id) r
+  where l.completed < l.count and l.open > 0 and l.lane = any(p_lanes) and r.state = 'running'
+    and r.cursor < p_before and (p_since is null or r.enqueued_at >= p_since)
+$$;
+
+-- The newest that wait. Few are fetched and sorted; of many, the newest entries of the log are looked through.
+create function list_available(p_lanes int[], p_since timestamptz, p_before bigint, p_limit int)
+  returns setof job_row language plpgsql stable set search_path from current
+  set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
+declare
+  v_some bigint;
+begin
+  select count(*) into v_some from (
+    select 1 from unnest(p_lanes) la, waiting(la, p_limit + 1000) limit p_limit + 1000) w;
+  if v_some < p_limit + 1000 then
+    return query select w.position, coalesce(w.id, w.position), la.kind, la.queue, la.priority::int, 'available', w.attempt::int,
+      w.crashes::int, w.max_attempts, w.timeout_ms, w.enqueued_at, w.run_at, null::timestamptz, null::timestamptz, null::text, w.args,
+      null::text, null::bigint
+    from (
+      select w.* from unnest(p_lanes) la, waiting(la, p_limit + 1000) w
+      where w.position < p_before and (p_since is null or w.enqueued_at >= p_since)
+      order by w.position desc limit p_limit) w join lane la on la.id = w.lane;
+  else
+    return query select w.position, coalesce(w.id, w.position), la.kind, la.queue, la.priority::int, 'available', w.attempt::int,
+      w.crashes::int, w.max_attempts, w.timeout_ms, w.enqueued_at, w.run_at, null::timestamptz, null::timestamptz, null::text, w.args,
+      null::text, null::bigint
+    from (
+      select j.* from job j
+      where j.position < p_before and j.lane = any(p_lanes) and (p_since is null or j.enqueued_at >= p_since)
+        and not is_claimed((select l from lease l where l.lane = j.lane order by l.lane desc, l.id desc limit 1), j.xid, j.position)
+        and not exists (select 1 from tombstone t where t.lane = j.lane and t.position = j.position)
+      order by j.position desc limit p_limit) w join lane la on la.id = w.lane;
+  end if;
+end $$;
+
+-- The newest that are done: lane by lane, leases from the newest back, until none older can hold a newer job.
+create function list_completed(p_lanes int[], p_since timestamptz, p_before bigint, p_limit int)
+  returns setof job_row language plpgsql stable set search_path from current set enable_seqscan = off as $$
+declare
+  v_lane int;
+  v_cursors bigint[];
+  v_leases bigint[] := '{}';
+  l record;
+begin
+  foreach v_lane in array p_lanes loop
+    v_cursors := '{}';
+    for l in
+      select id, peak, claimed_at, positions, endings from lease
+      where lane = v_lane and first < p_before and completed > 0 order by lane desc, id desc
+    loop
+      exit when l.claimed_at < p_since or cardinality(v_cursors) >= p_limit and l.peak < v_cursors[p_limit];
+      v_leases := v_leases || l.id;
+      -- The largest p_limit so far; with a time to look back to, jobs that were enqueued before it must not count.
+      if p_since is null then
+        select array_agg(c order by c desc) into v_cursors from (
+          select c from (select unnest(v_cursors) as c union all
+            select position from unnest(l.positions) with ordinality e(position, n)
+            where position < p_before and get_byte(l.endings, n::int - 1) = 1) a order by c desc limit p_limit) b;
+        v_cursors := coalesce(v_cursors, '{}');
+      end if;
+    end loop;
+  end loop;
+  return query select r.* from unnest(v_leases) id, leased(id) r
+    where r.state = 'completed' and r.cursor < p_before and (p_since is null or r.enqueued_at >= p_since)
+    order by r.cursor desc limit p_limit;
+end $$;
+
+create function list_jobs(
+  p_state text, p_kind text, p_queue text, p_since timestamptz, p_fingerprint text, p_before bigint, p_limit int
+) returns setof job_row language plpgsql stable set search_path from current set jit = off as $$
+declare
+  v_lanes int[] := lanes_for(p_kind, p_queue);
+begin
+  return query
+  select * from (
+    select r.* from (
+      select r.* from list_running(v_lanes, p_since, p_before) r order by r.cursor desc limit p_limit) r
+    where (p_state is null or p_state = 'running') and p_fingerprint is null
+    union all select r.* from list_available(v_lanes, p_since, p_before, p_limit) r
+    where (p_state is null or p_state = 'available') and p_fingerprint is null
+    union all select r.* from list_completed(v_lanes, p_since, p_before, p_limit) r
+    where (p_state is null or p_state = 'completed') and p_fingerprint is null
+    union all select d.* from (
+      select * from delayed_row d where (p_state is null or d.state = p_state) and p_fingerprint is null
+        and (p_kind is null or d.kind = p_kind) and (p_queue is null or d.queue = p_queue)
+        and (p_since is null or d.enqueued_at >= p_since) and d.id < p_before order by d.id desc limit p_limit) d
+    where p_state is null or p_state in ('scheduled', 'retryable')
+    union all select f.* from (
+      select f.* from failed_row f where (p_state is null or f.state = p_state)
+        and (p_kind is null or f.kind = p_kind) and (p_queue is null or f.queue = p_queue)
+        and (p_since is null or f.enqueued_at >= p_since) and f.id < p_before
+        and (p_fingerprint is null or exists (
+          select 1 from failed o join failure g on g.id = o.failure where o.id = f.id and g.fingerprint = p_fingerprint))
+      order by f.id desc limit p_limit) f
+    where p_state is null or p_state in ('failed', 'cancelled')
+  ) found order by cursor desc limit p_limit;
+end $$;
+
+-- Jobs that a repair is meant for, as they are now.
+create function select_ids(
+  p_states text[], p_kind text, p_queue text, p_since timestamptz, p_fingerprint text, p_limit int
+) returns setof bigint language sql stable set search_path from current as $$
+  select id from (
+    select f.id from failed f left join failure g on g.id = f.failure
+    where f.state = any(p_states) and f.lane = any(lanes_for(p_kind, p_queue))
+      and (p_since is null or f.enqueued_at >= p_since) and (p_fingerprint is null or g.fingerprint = p_fingerprint)
+    union all
+    select d.id from delayed d where d.state = any(p_states) and d.lane = any(lanes_for(p_kind, p_queue))
+      and (p_since is null or d.enqueued_at >= p_since) and p_fingerprint is null
+    union all
+    select coalesce(w.id, w.position) from unnest(lanes_for(p_kind, p_queue)) la, waiting(la, p_limit) w
+    where 'available' = any(p_states) and (p_since is null or w.enqueued_at >= p_since) and p_fingerprint is null
+    union all
+    select r.id from list_running(lanes_for(p_kind, p_queue), p_since, 9223372036854775807) r
+    where 'running' = any(p_states) and p_fingerprint is null
+      and r.cursor not in (
+        select l.positions[c.index + 1] from cancel_request c join lease l on l.id = c.lease where l.open > 0)
+  ) found limit p_limit
+$$;

@@ -1,0 +1,44 @@
+-- Promotion: what waited for its time goes to the end of the log when it has come.
+
+-- Moves what has come due to the end of the log. Looks from where it last was, so that it does not step over its own dead
+-- rows, and everywhere every ten seconds, for what was committed late. next: microseconds until the next one is due.
+create function promote(p_limit int, out moved int, out next bigint) language plpgsql security definer
+  set search_path from current set enable_seqscan = off set jit = off as $$
+declare
+  v_now timestamptz := clock();
+  v_micros bigint := (extract(epoch from v_now) * 1000000)::bigint;
+  v_segment int := (select last_value from segment_number);
+  v_from timestamptz := 'epoch';
+  v_lanes int[];
+  v_upto timestamptz;
+begin
+  if (select last_value from promoted_fully) + 10000000 > v_micros then
+    select 'epoch'::timestamptz + (last_value - 1000000) * interval '1 microsecond' into v_from from promoted_upto;
+  end if;
+  select (extract(epoch from run_at - v_now) * 1000000)::bigint into next
+    from delayed where run_at >= v_from order by run_at limit 1;
+  moved := 0;
+  if next is null or next > 0 then
+    if v_from = 'epoch' then perform setval('promoted_fully', v_micros); end if;
+    return;
+  end if;
+  perform relax();
+  with due as (
+    delete from delayed where id in (
+      select id from delayed where run_at >= v_from and run_at <= v_now order by run_at, id limit p_limit for update skip locked)
+    returning *
+  ), entry as (
+    insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
+    select v_segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args
+    from due order by run_at, id
+    returning lane, run_at
+  )
+  select count(*), array_agg(distinct lane), max(run_at) into moved, v_lanes, v_upto from entry;
+  if moved > 0 then
+    perform setval('promoted_upto', (extract(epoch from v_upto) * 1000000)::bigint);
+    perform wake(v_lanes);
+  end if;
+  if moved < p_limit and v_from = 'epoch' then perform setval('promoted_fully', v_micros); end if;
+  select greatest(0, (extract(epoch from run_at - v_now) * 1000000)::bigint) into next
+    from delayed where run_at >= v_from order by run_at limit 1;
+end $$;

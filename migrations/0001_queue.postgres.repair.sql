@@ -1,0 +1,75 @@
+-- What people do to jobs: retry, cancel, discard.
+
+-- retry, cancel or discard for jobs named one by one. With p_dry, only says what it would do. With p_only, jobs in another
+-- state by now are passed over in silence.
+create function repair(
+  p_repair text, p_ids bigint[], p_dry boolean, p_only text[] default null, out changed int, out requested int, out refused bigint[],
+  out refused_states text[], out missing bigint[]
+) language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off as $$
+declare
+  v_now timestamptz := clock();
+  v_segment int := (select last_value from segment_number);
+  v_states text[] := case p_repair
+    when 'retry' then array['failed', 'cancelled', 'scheduled', 'retryable']
+    when 'cancel' then array['scheduled', 'available', 'running', 'retryable']
+    when 'discard' then array['failed', 'cancelled'] end;
+  v_id bigint;
+  v_lanes int[] := '{}';
+  r job_row;
+begin
+  changed := 0; requested := 0; refused := '{}'; refused_states := '{}'; missing := '{}';
+  if p_repair = 'cancel' and not p_dry then
+    -- What waits must not be claimed while it is being cancelled.
+    perform pg_advisory_xact_lock(lane_locks(), lane) from (
+      select distinct lane from job where position = any(p_ids) or id = any(p_ids) order by lane) l;
+  end if;
+  foreach v_id in array p_ids loop
+    select * into r from find(v_id);
+    if not found then
+      if p_only is null then missing := missing || v_id; end if;
+      continue;
+    end if;
+    if r.state = 'running' and p_repair = 'cancel' and not p_dry then
+      perform 1 from lease where id = r.lease for no key update;
+      select * into r from find(v_id);
+    end if;
+    continue when not r.state = any(p_only);
+    if not r.state = any(v_states) then
+      refused := refused || v_id;
+      refused_states := refused_states || r.state;
+      continue;
+    end if;
+    changed := changed + 1;
+    if p_repair = 'cancel' and r.state = 'running' then requested := requested + 1; end if;
+    continue when p_dry;
+    if p_repair = 'discard' then
+      perform remove_failed(array[v_id]);
+      delete from attempt_error where job = v_id;
+    elsif p_repair = 'retry' and r.state in ('failed', 'cancelled') then
+      insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
+        select v_segment, lane, enqueued_at, id, v_now, timeout_ms, max_attempts, attempt, 0, args
+        from failed where id = v_id for update
+        returning lane || v_lanes into v_lanes;
+      perform remove_failed(array[v_id]);
+    elsif p_repair = 'retry' then
+      with gone as (delete from delayed where id = v_id returning *)
+      insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
+        select v_segment, lane, enqueued_at, id, v_now, timeout_ms, max_attempts, attempt, crashes, args from gone
+        returning lane || v_lanes into v_lanes;
+    elsif r.state = 'running' then
+      insert into cancel_request values (r.lease, (
+        select array_position(l.positions, r.cursor) - 1 from lease l where l.id = r.lease)) on conflict do nothing;
+    elsif r.state = 'available' then
+      insert into tombstone select lane, position from job where position = r.cursor;
+      insert into failed (id, lane, state, enqueued_at, run_at, finished_at, timeout_ms, max_attempts, attempt, crashes, args)
+        select v_id, lane, 'cancelled', enqueued_at, run_at, v_now, timeout_ms, max_attempts, attempt, crashes, args
+        from job where position = r.cursor;
+    else
+      with gone as (delete from delayed where id = v_id returning *)
+      insert into failed (id, lane, state, enqueued_at, run_at, finished_at, timeout_ms, max_attempts, attempt, crashes, args)
+        select id, lane, 'cancelled', enqueued_at, run_at, v_now, timeout_ms, max_attempts, attempt, crashes, args from gone;
+    end if;
+  end loop;
+  perform wake(v_lanes);
+  if requested > 0 and not p_dry then perform pg_notify(current_schema(), ''); end if;
+end $$;
