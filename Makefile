@@ -30,9 +30,9 @@ check:
 	swift format lint --strict --parallel --recursive Sources Tests Benchmarks Examples migrations Package.swift
 	Tests/imports
 
-# The fault suite in full doses; `make test` runs it in small ones.
+# The fault suites in full doses; `make test` runs them in small ones.
 faults: deps test-deps
-	MARTLET_FAULT_DOSE=full swift test --filter MartletFaultTests
+	MARTLET_FAULT_DOSE=full swift test --filter MartletFaultTests --filter MartletPostgresTests.StressTests
 
 bench: deps
 	swift build $(release_flags)

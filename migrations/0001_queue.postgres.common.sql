@@ -15,3 +15,29 @@ create function relax() returns void language plpgsql set search_path from curre
 begin
   if pg_current_xact_id_if_assigned() is null then perform set_config('synchronous_commit', 'off', true); end if;
 end $$;
+
+-- A float as run.times has it: IEEE 754, 32 bits, little-endian.
+create function float4_at(p_bytes bytea, p_offset int) returns double precision language sql immutable as $$
+  select case when e = 0 then 0 else power(2::float8, e - 150) * (m + 8388608) * case when sign > 127 then -1 else 1 end end
+  from (
+    select get_byte(p_bytes, p_offset + 3) as sign,
+      (get_byte(p_bytes, p_offset + 3) & 127) * 2 + (get_byte(p_bytes, p_offset + 2) >> 7) as e,
+      (get_byte(p_bytes, p_offset + 2) & 127) * 65536 + get_byte(p_bytes, p_offset + 1) * 256 + get_byte(p_bytes, p_offset) as m
+  ) parts
+$$;
+
+-- How long a settled job waited in its lease, and how long it ran; null when it is not settled. A piece holds those that were
+-- settled with its first one.
+create function run_time(l lease, p_index int, out waited interval, out ran interval) language plpgsql stable
+  set search_path from current set enable_seqscan = off set jit = off as $$
+declare
+  v_times bytea := substring(l.times from p_index * 8 + 1 for 8);
+begin
+  if v_times is null then
+    select substring(r.times from (p_index - r.first) * 8 + 1 for 8) into v_times
+      from run r where r.lease = l.id and r.first <= p_index order by r.lease desc, r.first desc limit 1;
+  end if;
+  if length(v_times) < 8 then return; end if;
+  waited := float4_at(v_times, 0) * interval '1 second';
+  ran := float4_at(v_times, 4) * interval '1 second';
+end $$;

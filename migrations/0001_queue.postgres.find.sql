@@ -10,7 +10,7 @@ create type job_row as (
 -- The lease that holds an entry: the first of its lane under which it counts as claimed. Once claimed, always claimed, so
 -- a binary search finds it. Null: not claimed yet. One that retention has removed leads to another that does not hold it.
 create function lease_of(p_lane int, p_xid xid8, p_position bigint) returns bigint language plpgsql stable
-  set search_path from current set enable_seqscan = off set enable_sort = off as $$
+  set search_path from current set enable_seqscan = off set enable_sort = off set jit = off as $$
 declare
   l lease;
   v_low bigint;
@@ -48,9 +48,8 @@ begin
   return query select j.position, coalesce(j.id, j.position), la.kind, la.queue, la.priority::int,
     case when m.mark = 1 then 'completed' else 'running' end, j.attempt + 1, j.crashes::int, j.max_attempts, j.timeout_ms,
     j.enqueued_at, j.run_at,
-    case when m.mark = 1 then l.claimed_at + float4_at(l.times, m.n * 8) * interval '1 second' else l.claimed_at end,
-    case when m.mark = 1 then
-      l.claimed_at + (float4_at(l.times, m.n * 8) + float4_at(l.times, m.n * 8 + 4)) * interval '1 second' end,
+    case when m.mark = 1 then l.claimed_at + t.waited else l.claimed_at end,
+    case when m.mark = 1 then l.claimed_at + t.waited + t.ran end,
     v_worker, j.args, null::text, case when m.mark = 0 then l.id end
   from (
     select e.position, e.n::int - 1 as n, coalesce(get_byte(l.endings, e.n::int - 1), 0) as mark
@@ -61,6 +60,7 @@ begin
     ) e(position, n) offset 0) m
   join job j on j.position = m.position and j.segment between l.first_segment and l.last_segment
   join lane la on la.id = l.lane
+  left join lateral (select * from run_time(l, m.n) where m.mark = 1) t on true
   where m.mark = 1 or m.mark = 0 and l.revoked_at is null;
 end $$;
 
@@ -77,7 +77,7 @@ create view failed_row as
 
 -- The one place where a job lives, which is what says its state. No row: there is no such job, or its retention is over.
 create function find(p_id bigint) returns setof job_row language plpgsql stable
-  set search_path from current set enable_seqscan = off as $$
+  set search_path from current set enable_seqscan = off set jit = off as $$
 declare
   j job;
   v_lease bigint;

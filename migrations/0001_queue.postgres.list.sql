@@ -5,46 +5,87 @@ create function lanes_for(p_kind text, p_queue text) returns int[] language sql 
   where (p_kind is null or kind = p_kind) and (p_queue is null or queue = p_queue)
 $$;
 
-create function list_running(p_lanes int[], p_since timestamptz, p_before bigint) returns setof job_row
-  language sql stable set search_path from current as $$
-  select r.* from lease l cross join lateral leased(l.id) r
-  where l.completed < l.count and l.open > 0 and l.lane = any(p_lanes) and r.state = 'running'
-    and r.cursor < p_before and (p_since is null or r.enqueued_at >= p_since)
-$$;
+-- What runs. Of a page, only the jobs on it are looked up, however many run.
+create function list_running(p_lanes int[], p_since timestamptz, p_before bigint, p_limit int default null)
+  returns setof job_row language plpgsql stable set search_path from current set enable_seqscan = off set jit = off as $$
+begin
+  if p_limit is null or p_since is not null then
+    return query select r.* from lease l cross join lateral leased(l.id) r
+      where l.completed < l.count and l.open > 0 and l.lane = any(p_lanes) and r.state = 'running'
+        and r.cursor < p_before and (p_since is null or r.enqueued_at >= p_since)
+      order by r.cursor desc limit p_limit;
+  else
+    return query select r.* from (
+        select l.id, e.position from lease l cross join lateral unnest(l.positions) with ordinality e(position, n)
+        where l.completed < l.count and l.open > 0 and l.lane = any(p_lanes) and l.first < p_before
+          and e.position < p_before and coalesce(get_byte(l.endings, e.n::int - 1), 0) = 0
+        order by e.position desc limit p_limit) e
+      cross join lateral leased(e.id, e.position) r;
+  end if;
+end $$;
 
--- The newest that wait. Few are fetched and sorted; of many, the newest entries of the log are looked through.
+-- Places of the newest that wait, of lanes in which many do. Looks through the newest 20 000 entries of the log, down to
+-- where waiting ones begin, give or take; when these are nearly all of other lanes, lane by lane in the order in which
+-- they will be claimed, which is the order of places but for transactions that overlap.
+create function newest_waiting(p_lanes int[], p_since timestamptz, p_before bigint, p_limit int, p_low bigint)
+  returns setof bigint language plpgsql stable set search_path from current
+  set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
+declare
+  v_found bigint[];
+  v_lowest bigint;
+begin
+  v_found := array(
+    select j.position from (
+      select j.* from job j where j.position < p_before and j.position >= p_low order by j.position desc limit 20000) j
+    where j.lane = any(p_lanes) and (p_since is null or j.enqueued_at >= p_since)
+      and not is_claimed((select l from lease l where l.lane = j.lane order by l.lane desc, l.id desc limit 1), j.xid, j.position)
+      and not exists (select 1 from tombstone t where t.lane = j.lane and t.position = j.position)
+    limit p_limit);
+  if cardinality(v_found) < p_limit then
+    select j.position into v_lowest from job j where j.position < p_before and j.position >= p_low
+      order by j.position desc offset 19999 limit 1;
+    if found then
+      v_found := array(
+        select w.position from unnest(p_lanes) la cross join lateral (
+          select j.position from job j
+          where j.lane = la and j.position < p_before and (p_since is null or j.enqueued_at >= p_since)
+            and not is_claimed((select l from lease l where l.lane = la order by l.lane desc, l.id desc limit 1), j.xid, j.position)
+            and not exists (select 1 from tombstone t where t.lane = la and t.position = j.position)
+          order by j.lane desc, j.xid desc, j.position desc limit p_limit + 1000) w
+        order by w.position desc limit p_limit);
+    end if;
+  end if;
+  return query select unnest(v_found);
+end $$;
+
+-- The newest that wait. Few are fetched and sorted.
 create function list_available(p_lanes int[], p_since timestamptz, p_before bigint, p_limit int)
   returns setof job_row language plpgsql stable set search_path from current
   set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
 declare
   v_some bigint;
+  v_low bigint;
+  v_few boolean;
 begin
-  select count(*) into v_some from (
-    select 1 from unnest(p_lanes) la, waiting(la, p_limit + 1000) limit p_limit + 1000) w;
-  if v_some < p_limit + 1000 then
-    return query select w.position, coalesce(w.id, w.position), la.kind, la.queue, la.priority::int, 'available', w.attempt::int,
-      w.crashes::int, w.max_attempts, w.timeout_ms, w.enqueued_at, w.run_at, null::timestamptz, null::timestamptz, null::text, w.args,
-      null::text, null::bigint
-    from (
-      select w.* from unnest(p_lanes) la, waiting(la, p_limit + 1000) w
-      where w.position < p_before and (p_since is null or w.enqueued_at >= p_since)
-      order by w.position desc limit p_limit) w join lane la on la.id = w.lane;
-  else
-    return query select w.position, coalesce(w.id, w.position), la.kind, la.queue, la.priority::int, 'available', w.attempt::int,
-      w.crashes::int, w.max_attempts, w.timeout_ms, w.enqueued_at, w.run_at, null::timestamptz, null::timestamptz, null::text, w.args,
-      null::text, null::bigint
-    from (
-      select j.* from job j
-      where j.position < p_before and j.lane = any(p_lanes) and (p_since is null or j.enqueued_at >= p_since)
-        and not is_claimed((select l from lease l where l.lane = j.lane order by l.lane desc, l.id desc limit 1), j.xid, j.position)
-        and not exists (select 1 from tombstone t where t.lane = j.lane and t.position = j.position)
-      order by j.position desc limit p_limit) w join lane la on la.id = w.lane;
-  end if;
+  select count(*), min(position) - 10000 into v_some, v_low from (
+    select w.position from unnest(p_lanes) la, waiting(la, p_limit + 1000) w limit p_limit + 1000) w;
+  v_few := v_some < p_limit + 1000;
+  return query select w.position, coalesce(w.id, w.position), la.kind, la.queue, la.priority::int, 'available', w.attempt::int,
+    w.crashes::int, w.max_attempts, w.timeout_ms, w.enqueued_at, w.run_at, null::timestamptz, null::timestamptz, null::text,
+    w.args, null::text, null::bigint
+  from (
+    (select w.* from unnest(p_lanes) la, waiting(la, p_limit + 1000) w
+      where v_few and w.position < p_before and (p_since is null or w.enqueued_at >= p_since)
+      order by w.position desc limit p_limit)
+    union all
+    select j.* from newest_waiting(p_lanes, p_since, p_before, p_limit, v_low) n
+      cross join lateral (select * from job where position = n limit 1) j
+    where not v_few) w join lane la on la.id = w.lane;
 end $$;
 
 -- The newest that are done: lane by lane, leases from the newest back, until none older can hold a newer job.
 create function list_completed(p_lanes int[], p_since timestamptz, p_before bigint, p_limit int)
-  returns setof job_row language plpgsql stable set search_path from current set enable_seqscan = off as $$
+  returns setof job_row language plpgsql stable set search_path from current set enable_seqscan = off set jit = off as $$
 declare
   v_lane int;
   v_cursors bigint[];
@@ -82,8 +123,7 @@ declare
 begin
   return query
   select * from (
-    select r.* from (
-      select r.* from list_running(v_lanes, p_since, p_before) r order by r.cursor desc limit p_limit) r
+    select r.* from list_running(v_lanes, p_since, p_before, p_limit) r
     where (p_state is null or p_state = 'running') and p_fingerprint is null
     union all select r.* from list_available(v_lanes, p_since, p_before, p_limit) r
     where (p_state is null or p_state = 'available') and p_fingerprint is null

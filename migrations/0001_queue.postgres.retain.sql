@@ -57,6 +57,8 @@ begin
     from old o where l.id = o.id and o.is_cursor
   ), gone as (
     delete from lease l using old o where l.id = o.id and not o.is_cursor
+  ), runs as (
+    delete from run where lease in (select id from old)
   ), counted as (
     update lane la set forgotten = forgotten + o.jobs
     from (select lane, sum(count) as jobs from old group by lane) o where la.id = o.lane

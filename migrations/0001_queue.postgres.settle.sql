@@ -2,7 +2,7 @@
 -- them; job rows are only read, and only those that live on.
 
 -- Writes how jobs ended, under the one lease that opens them. p_leases … p_completed describe runs: from the job at index
--- p_first on, a byte each in p_endings and two floats each in p_times, as lease keeps them; p_completed says how many of
+-- p_first on, a byte each in p_endings and two floats each in p_times, as lease and run keep them; p_completed says how many of
 -- the run are 1. The p_d_ arrays hold what else is to be said of single jobs of these runs. No job is named twice.
 -- Returns the leases that were lost, and how many settlements came a second time; of those nothing is written.
 create function settle(
@@ -12,7 +12,9 @@ create function settle(
   p_d_detail text[] default null, p_d_fingerprint text[] default null, p_d_max_attempts int[] default null,
   p_d_result text[] default null, out lost bigint[], out repeated int
 ) language plpgsql security definer set search_path from current
-  set plan_cache_mode = force_generic_plan set jit = off as $$
+  -- Planned once a session, perhaps while all tables are small: always by index.
+  set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+  set jit = off as $$
 declare
   v_now timestamptz := clock();
   v_done bigint[];
@@ -60,7 +62,6 @@ declare
   r record;
   v_lease bigint;
   v_endings bytea;
-  v_times bytea;
   v_fresh int;
   v_completed int;
 begin
@@ -81,7 +82,6 @@ begin
       continue;
     end if;
     v_endings := coalesce(l.endings, decode(repeat('00', l.count), 'hex'));
-    v_times := coalesce(l.times, decode(repeat('00', l.count * 8), 'hex'));
     v_fresh := 0;
     v_completed := 0;
     for r in
@@ -96,7 +96,7 @@ begin
         and substring(v_endings from r.first + 1 for length(r.endings)) = decode(repeat('00', length(r.endings)), 'hex')
       then
         v_endings := overlay(v_endings placing r.endings from r.first + 1);
-        v_times := overlay(v_times placing r.times from r.first * 8 + 1);
+        insert into run values (l.id, r.first, r.times);
         v_fresh := v_fresh + length(r.endings);
         select v_completed + count(*) into v_completed from generate_series(0, length(r.endings) - 1) i
           where get_byte(r.endings, i) = 1;
@@ -105,7 +105,7 @@ begin
       for i in 0 .. length(r.endings) - 1 loop
         if r.first + i between 0 and l.count - 1 and get_byte(v_endings, r.first + i) = 0 then
           v_endings := set_byte(v_endings, r.first + i, get_byte(r.endings, i));
-          v_times := overlay(v_times placing substring(r.times from i * 8 + 1 for 8) from (r.first + i) * 8 + 1);
+          insert into run values (l.id, r.first + i, substring(r.times from i * 8 + 1 for 8));
           v_fresh := v_fresh + 1;
           if get_byte(r.endings, i) = 1 then v_completed := v_completed + 1; end if;
         else
@@ -116,7 +116,7 @@ begin
       end loop;
     end loop;
     if v_fresh > 0 then
-      update lease set endings = v_endings, times = v_times, open = open - v_fresh, completed = completed + v_completed,
+      update lease set endings = v_endings, open = open - v_fresh, completed = completed + v_completed,
         finished_at = case when open = v_fresh then p_now end
       where id = l.id;
       if l.open = v_fresh then finished := finished || l.id; end if;
@@ -149,7 +149,7 @@ begin
   with detail as materialized (
     select d.*, l.lane, l.claimed_at, l.worker, get_byte(l.endings, d.index) as ending, l.positions[d.index + 1] as position,
       l.first_segment, l.last_segment, n as number,
-      l.claimed_at + float4_at(l.times, d.index * 8) * interval '1 second' as started_at
+      l.claimed_at + (run_time(l, d.index)).waited as started_at
     from unnest(p_lease, p_index, p_delay, p_reason, p_type, p_message, p_detail, p_fingerprint, p_max_attempts, p_result)
       with ordinality d(lease, index, delay, reason, type, message, detail, fingerprint, max_attempts, result, n)
     join lease l on l.id = d.lease
@@ -199,13 +199,3 @@ begin
   select array_agg(distinct lane) into v_lanes from again;
   if v_lanes is not null then perform wake(v_lanes); end if;
 end $$;
-
--- A float as lease.times has it: IEEE 754, 32 bits, little-endian.
-create function float4_at(p_bytes bytea, p_offset int) returns double precision language sql immutable as $$
-  select case when e = 0 then 0 else power(2::float8, e - 150) * (m + 8388608) * case when sign > 127 then -1 else 1 end end
-  from (
-    select get_byte(p_bytes, p_offset + 3) as sign,
-      (get_byte(p_bytes, p_offset + 3) & 127) * 2 + (get_byte(p_bytes, p_offset + 2) >> 7) as e,
-      (get_byte(p_bytes, p_offset + 2) & 127) * 65536 + get_byte(p_bytes, p_offset + 1) * 256 + get_byte(p_bytes, p_offset) as m
-  ) parts
-$$;

@@ -86,13 +86,22 @@ create table lease (
   s2 pg_snapshot not null,
   positions bigint[],                     -- a job's index in the lease, from 0, is its place here, from 1
   endings bytea,                          -- a byte a job: 0 open, 1 completed, 2 retryable, 3 snoozed, 4 failed, 5 cancelled, 6 given back
-  times bytea                             -- per job: seconds from claim to start, seconds it ran (two 32-bit floats, little-endian)
+  times bytea                             -- of a lease that was settled at once, as in run
 ) with (fillfactor = 80);
 create index lease_cursor on lease (lane, id);
 -- Numbers compress badly, and trying costs an eighth of a claim.
 alter table lease alter positions set storage external, alter endings set storage external, alter times set storage external;
 -- Those in which something is open or ended otherwise than well: what stats has to look at.
 create index lease_unclean on lease (lane, worker) include (count, completed, open) where completed < count;
+
+-- When the jobs ran whose lease was settled in pieces: a row a piece, so that a piece does not rewrite the others.
+create table run (
+  lease bigint,
+  first int,                              -- index of the first job of the piece
+  times bytea not null,                   -- per job: seconds from claim to start, seconds it ran (two 32-bit floats, little-endian)
+  primary key (lease, first)
+);
+alter table run alter times set storage external;
 
 -- Entries that were cancelled while they waited: the claim leaves them out.
 create table tombstone (

@@ -28,7 +28,8 @@ end $$;
 -- a person had asked to stop ends here. For a crash no attempt is charged, since the job may be innocent, but what happened
 -- is kept with it; from a job's third crash on it waits first, longer each time, as it may be what kills its workers.
 create function end_worker(p_worker bigint, p_crashed boolean, p_now timestamptz, out leases int, out jobs int)
-  language plpgsql set search_path from current set jit = off as $$
+  language plpgsql set search_path from current set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+  set jit = off as $$
 declare
   v_segment int := (select last_value from segment_number);
   v_name text;

@@ -72,4 +72,34 @@ import Testing
             try schema.psql("drop owned by \(names); drop role \(names);")
         }
     }
+
+    @Test(.timeLimit(.minutes(3)))
+    func `who makes lanes in opposite order in long transactions may be undone, whole, and spared by make_lanes`()
+        async throws
+    {
+        try await withStore { store, schema in
+            let (one, other) = (try Session(schema), try Session(schema))
+            try one.run("begin; select enqueue('a');")
+            try other.run("begin; select enqueue('b');")
+            let first = try one.send("select enqueue('b');")
+            let waiting =
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query = 'select enqueue(''b'');'"
+            while try schema.psql(waiting) == "0" { await Task.yield() }
+            try other.run("select enqueue('a');")
+            _ = try one.answer(to: first)
+            try one.run("commit;")
+            try other.run("commit;")
+            #expect(try await store.list(JobQuery()).jobs.map(\.kind).sorted() == ["a", "b"])
+
+            try schema.psql("select make_lanes('{c,d}', '{default,default}', '{5,5}')")
+            // Each answers at once, so neither waits for the other.
+            try one.run("begin; select enqueue('c');")
+            try other.run("begin; select enqueue('d');")
+            try one.run("select enqueue('d');")
+            try other.run("select enqueue('c'); commit;")
+            try one.run("commit;")
+            #expect(try await store.list(JobQuery()).jobs.count == 6)
+            for session in [one, other] { try session.end() }
+        }
+    }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import MartletCore
 import MartletPostgres
 import MartletStore
@@ -51,8 +52,17 @@ final class Session {
     /// Returns when the server has answered.
     @discardableResult
     func run(_ sql: String) throws -> String {
+        try answer(to: try send(sql))
+    }
+
+    /// - Returns: what to wait for with ``answer(to:)``.
+    func send(_ sql: String) throws -> String {
         let mark = "done-\(UUID().uuidString)"
         try input.fileHandleForWriting.write(contentsOf: Data("\(sql)\n\\echo \(mark)\n".utf8))
+        return mark
+    }
+
+    func answer(to mark: String) throws -> String {
         var answer = ""
         while !answer.contains(mark) {
             let more = output.fileHandleForReading.availableData
@@ -62,10 +72,20 @@ final class Session {
         return answer.replacing("\(mark)\n", with: "").trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
+    /// Says so rather than only close the pipe: a process that another thread started just then may hold it open.
     func end() throws {
+        try input.fileHandleForWriting.write(contentsOf: Data("\\q\n".utf8))
         try input.fileHandleForWriting.close()
         process.waitUntilExit()
     }
+
+    /// Drops the connection, whatever it is at.
+    func kill() {
+        Glibc.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
+    var pid: pid_t { process.processIdentifier }
 }
 
 struct SessionEnded: Error {}
