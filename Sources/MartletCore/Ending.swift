@@ -5,6 +5,8 @@ package enum Ending: Sendable, Equatable {
     case retryable(JobError, after: Duration)
     /// Runs again after the delay, nothing charged.
     case snoozed(Duration)
+    /// The child that ran the job alone died of it: a crash is charged and no attempt; due again after the delay.
+    case crashed(JobError, after: Duration)
     /// Final.
     case failed(JobError, FailureReason)
     case cancelled
@@ -18,6 +20,10 @@ package enum FailureReason: String, Sendable, Codable {
     case exhausted
     /// Its handler, or a person, gave it up.
     case discarded
+    /// It ended the process that ran it, and did so too often.
+    case crashed
+    /// Its time was over before a worker could start it. It did not run.
+    case expired
 }
 
 extension Ending {
@@ -26,8 +32,11 @@ extension Ending {
     ///
     /// - Parameters:
     ///   - attempt: the number of the attempt that just ended, from 1.
+    ///   - crashes: how many had been charged to the job before.
     ///   - random: uniform in 0..<1, for the jitter.
-    package init(_ outcome: Outcome, attempt: Int, maxAttempts: Int, retry: RetryPolicy, random: Double) {
+    package init(
+        _ outcome: Outcome, attempt: Int, crashes: Int, maxAttempts: Int, retry: RetryPolicy, random: Double
+    ) {
         switch outcome {
         case .completed(let result):
             self = .completed(result: result)
@@ -40,12 +49,36 @@ extension Ending {
                     after: Self.schedulable(asked ?? retry.delay(afterAttempt: attempt, random: random)))
         case .snooze(let delay):
             self = .snoozed(Self.schedulable(delay))
+        case .crashed(let error):
+            self =
+                crashes + 1 >= Limits.crashes
+                ? .failed(error, .crashed)
+                : .crashed(error, after: Self.schedulable(retry.delay(afterAttempt: crashes + 1, random: random)))
         case .discard(let error):
             self = .failed(error, .discarded)
         case .cancelled:
             self = .cancelled
         case .interrupted:
             self = .givenBack
+        }
+    }
+
+    /// Of a job that a worker came to only when its time was over.
+    package static func expired(late: Duration) -> Ending {
+        .failed(
+            JobError(
+                type: "expired",
+                message:
+                    "expired \(Duration.milliseconds(late.milliseconds).text) before a worker came to it; it was not run"),
+            .expired)
+    }
+
+    /// What it adds to the job's attempts and crashes.
+    package var charge: (attempts: Int, crashes: Int) {
+        switch self {
+        case .completed, .retryable, .cancelled, .failed(_, .exhausted), .failed(_, .discarded): (1, 0)
+        case .crashed, .failed(_, .crashed): (0, 1)
+        case .snoozed, .givenBack, .failed(_, .expired): (0, 0)
         }
     }
 

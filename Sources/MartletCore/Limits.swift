@@ -29,6 +29,10 @@ public enum Limits {
     public static let maxAttempts = 1...1_000
     /// Attempts when nobody said otherwise: with the default backoff about ten days of trying.
     public static let defaultMaxAttempts = 25
+    /// Processes that a job may end before it has failed: the first may be bad luck, the third is not.
+    public static let crashes = 3
+    /// What a running job may say of how far it is, bytes: a line of a listing.
+    public static let progressNoteBytes = 200
     /// How far ahead a job may be scheduled.
     public static let scheduleAhead: Duration = .seconds(366 * 86_400 * 10)
     /// When a job may be scheduled: the years that RFC 3339 can write, 1 to 9999.

@@ -34,7 +34,8 @@ struct Runner {
     private func run(_ chunk: Chunk, begun: Moment) async -> (jobs: Int, SlotState.Next) {
         let handler = floor.handlers[chunk.kind]
         var jobs = 0
-        var index = slot.state.withLock { $0.begin(now: begun, handler: handler) }
+        var (index, expired) = slot.state.withLock { ($0.begin(now: begun, handler: handler), $0.takeExpired()) }
+        tell(expired, chunk, handler)
         while let current = index {
             let job = chunk.lease.jobs[current]
             if floor.herald.wantsJobs {
@@ -48,9 +49,11 @@ struct Runner {
                 let startedAt = slot.startedAt ?? now
                 let (ending, move) = slot.end(report, now: now, handler: handler, random: { .random(in: 0..<1) })
                 index = move == .goOn ? slot.begin(now: now, handler: handler) : nil
+                expired = slot.takeExpired()
                 return (ending, now - startedAt, move)
             }
             if let ending { tell(ending, job, handler, ran) }
+            tell(expired, chunk, handler)
             if move != .goOn { return (jobs, move) }
         }
         return (jobs, .goOn)
@@ -63,10 +66,14 @@ struct Runner {
             enqueuedAt: job.enqueuedAt, timeout: job.timeout ?? handler.timeout, logger: floor.logger)
     }
 
+    private func tell(_ expired: [SlotState.Expired], _ chunk: Chunk, _ handler: Handler) {
+        for job in expired { tell(job.ending, chunk.lease.jobs[job.index], handler, .zero) }
+    }
+
     private func tell(_ ending: Ending, _ job: LeasedJob, _ handler: Handler, _ ran: Duration) {
         switch ending {
         case .completed: guard floor.herald.wantsJobs else { return }
-        case .snoozed, .retryable, .failed, .cancelled, .givenBack: break
+        case .snoozed, .retryable, .crashed, .failed, .cancelled, .givenBack: break
         }
         floor.herald.tell(.jobEnded(kind: handler.kind, id: job.id, attempt: job.attempt, ending: ending, ran: ran))
     }
