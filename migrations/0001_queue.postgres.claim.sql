@@ -52,7 +52,8 @@ end $$;
 create function take(
   p_lane int, p_worker bigint, p_limit int, p_bytes bigint,
   out lease bigint, out ids bigint[], out enqueued_at timestamptz[], out args text[], out attempts bigint[],
-  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out expire_in bigint[], out taken int, out bytes bigint, out moved boolean
+  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out expire_in bigint[],
+  out taken int, out bytes bigint, out moved boolean
 ) language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -127,7 +128,8 @@ create function take_carefully(
   p_lane int, p_worker bigint, p_limit int, p_bytes bigint, p_xid xid8, p_position bigint, p_claimed bigint, p_peak bigint,
   p_s1 pg_snapshot, p_s2 pg_snapshot,
   out lease bigint, out ids bigint[], out enqueued_at timestamptz[], out args text[], out attempts bigint[],
-  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out expire_in bigint[], out taken int, out bytes bigint, out moved boolean
+  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out expire_in bigint[],
+  out taken int, out bytes bigint, out moved boolean
 ) language plpgsql as $$
 #variable_conflict use_column
 declare

@@ -1,7 +1,7 @@
 -- What people do to jobs: retry, cancel, discard.
 
--- retry, cancel or discard for jobs named one by one. A retry drops an expiry that is over: who asks for it wants the job run. With p_dry, only says what it would do. With p_only, jobs in another
--- state by now are passed over in silence.
+-- retry, cancel or discard for jobs named one by one. With p_dry, only says what it would do. With p_only, jobs in another
+-- state by now are passed over in silence. A retry drops an expiry that is over: who asks for it wants the job to run.
 create function repair(
   p_repair text, p_ids bigint[], p_dry boolean, p_only text[] default null, out changed int, out requested int, out refused bigint[],
   out refused_states text[], out missing bigint[]

@@ -18,8 +18,8 @@ create function last_report(p_name text, p_host text) returns text language sql 
   order by name = p_name desc, id desc limit 1
 $$;
 
--- Keeps a worker and all its leases alive, and what it says of itself where it says something. Returns the running jobs that a person asked to stop; false when the worker had
--- been declared dead.
+-- Keeps a worker and all its leases alive, and what it says of itself where it says something. Returns the running jobs that
+-- a person asked to stop; false when the worker had been declared dead.
 create function heartbeat(p_worker bigint, p_report text default null, out alive boolean, out leases bigint[], out indexes int[])
   language plpgsql security definer set search_path from current as $$
 begin

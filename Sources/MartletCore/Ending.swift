@@ -65,12 +65,10 @@ extension Ending {
 
     /// Of a job that a worker came to only when its time was over.
     package static func expired(late: Duration) -> Ending {
-        .failed(
-            JobError(
-                type: "expired",
-                message:
-                    "expired \(Duration.milliseconds(late.milliseconds).text) before a worker came to it; it was not run"),
-            .expired)
+        // Always in seconds, so that all of a kind are one group of failures.
+        let seconds = max(1, Int64(late.inSeconds.rounded(.up)))
+        return .failed(
+            JobError(type: "expired", message: "expired \(seconds) s before a worker came to it; it was not run"), .expired)
     }
 
     /// What it adds to the job's attempts and crashes.

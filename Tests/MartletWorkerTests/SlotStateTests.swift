@@ -162,7 +162,7 @@ import Testing
         #expect(slot.takeExpired().isEmpty)
         #expect(end(&slot, .completed(result: nil), at: at(2_600)).1 == .goOn, "what has begun goes on")
         #expect(slot.begin(now: at(2_600), handler: handler) == nil)
-        let message = "expired 2.5s before a worker came to it; it was not run"
+        let message = "expired 3 s before a worker came to it; it was not run"
         let ending = Ending.failed(JobError(type: "expired", message: message), .expired)
         #expect(slot.takeExpired() == [1, 2].map { SlotState.Expired(index: $0, ending: ending) })
         #expect(slot.takeExpired().isEmpty)

@@ -23,7 +23,7 @@ import Testing
         #expect(
             try await keys("workers") == [
                 "id", "name", "host", "pid", "version", "alive", "running", "concurrency", "kinds", "queues", "started_at",
-                "heartbeat_at",
+                "heartbeat_at", "report",
             ])
         #expect(try await keys("stats") == ["counts", "oldest_available_seconds"])
         #expect(try await keys("doctor") == ["check", "level", "message"])
