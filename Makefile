@@ -24,6 +24,10 @@ test: deps test-deps check
 	set -e; for suite in $(suites); do $(strict) swift test --skip-build --filter "^$$suite\."; done
 	Tests/example
 	Tests/demo $(CURDIR)
+	Tests/compose
+	Tests/machines
+	Tests/replica
+	Tests/docs
 
 # Form, imports, warnings. Nothing is run.
 check:
@@ -34,17 +38,19 @@ check:
 faults: deps test-deps
 	MARTLET_FAULT_DOSE=full swift test --filter MartletFaultTests --filter MartletPostgresTests.StressTests
 
-bench: deps
+# make bench CASES="pg.drain sqlite" RUNS=3 MINUTES=10 JSON=bench.json
+bench: deps test-deps
 	swift build $(release_flags)
-	.build/release/MartletBench
+	.build/release/MartletBench $(if $(RUNS),--runs $(RUNS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JSON),--json $(JSON)) $(CASES)
 
 format:
 	swift format --in-place --parallel --recursive Sources Tests Benchmarks Examples migrations Package.swift
 
 # The headers of SQLite and libpq, where they are missing.
 deps: packages := libsqlite3-dev libpq-dev
-# A PostgreSQL server, which the tests start themselves, and a client for a documented example.
-test-deps: packages := postgresql python3-psycopg
+# Servers, which the tests start themselves, what makes certificates and other machines' networks for them, YAML, and a
+# client for a documented example.
+test-deps: packages := postgresql pgbouncer openssl iproute2 python3-yaml python3-psycopg
 deps test-deps:
 	@for package in $(packages); do \
 	  dpkg-query -W -f='$${Status}\n' $$package 2>/dev/null | grep -q 'ok installed' \

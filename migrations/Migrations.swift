@@ -11,6 +11,7 @@ package enum Migrations {
                 PackageResources._001_queue_postgres_sql,
                 PackageResources._001_queue_postgres_common_sql,
                 PackageResources._001_queue_postgres_waiting_sql,
+                PackageResources._001_queue_postgres_checks_sql,
                 PackageResources._001_queue_postgres_enqueue_sql,
                 PackageResources._001_queue_postgres_claim_sql,
                 PackageResources._001_queue_postgres_settle_sql,
@@ -21,7 +22,6 @@ package enum Migrations {
                 PackageResources._001_queue_postgres_list_sql,
                 PackageResources._001_queue_postgres_repair_sql,
                 PackageResources._001_queue_postgres_counts_sql,
-                PackageResources._001_queue_postgres_checks_sql,
                 PackageResources._001_queue_postgres_rebase_sql,
                 PackageResources._001_queue_postgres_roles_sql,
             ]

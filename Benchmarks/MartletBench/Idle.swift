@@ -3,39 +3,66 @@ import Glibc
 
 /// What a daemon costs that has nothing to do.
 enum Idle {
-    struct Cost {
+    private struct Cost {
         /// Percent of one core.
         let cpu: Double
         let mebibytes: Double
     }
 
-    static func run(for time: Duration) async throws -> Cost {
-        try await withDirectory { directory in
-            try "kinds: { nothing: { command: ['true'] } }\n".write(
-                to: directory.appendingPathComponent("martlet.yaml"), atomically: true, encoding: .utf8)
-            let daemon = try Programs.start(Programs.martlet, ["worker"], in: directory)
-            try await Task.sleep(for: .seconds(2))
-            let before = try ticks(daemon.processIdentifier)
-            try await Task.sleep(for: time)
-            let used = try ticks(daemon.processIdentifier) - before
-            let memory = try residentMebibytes(daemon.processIdentifier)
+    private static let time = 10
+
+    static func sqliteCase(_ bench: Bench) async throws {
+        let costs = try await bench.repeated {
+            try await withDirectory { directory in
+                try await measure("sqlite:" + directory.appendingPathComponent("martlet.db").path, in: directory) {}
+            }
+        }
+        report(bench, costs)
+    }
+
+    static func postgresCase(_ bench: Bench) async throws {
+        let server = try bench.postgres()
+        var queries: [Double] = []
+        let costs = try await bench.rounds {
+            try await server.withDatabase { database in
+                try await withDirectory { directory in
+                    var before: Double?
+                    return try await measure(database.url, in: directory) {
+                        // Counted when a session reports, which an idle one does within a second; asking is one of its own.
+                        let count = try database.number(
+                            "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()")
+                        if let before { queries.append((count - before - 1) / Double(time)) }
+                        before = count
+                    }
+                }
+            }
+        }
+        report(bench, costs)
+        bench.report("idle daemon, transactions", "per s", queries, atMost: 1)
+    }
+
+    private static func report(_ bench: Bench, _ costs: [Cost]) {
+        bench.report("idle daemon, processor time", "% of a core", costs.map(\.cpu), atMost: 0.2)
+        bench.report("idle daemon, memory", "MiB", costs.map(\.mebibytes), atMost: 30)
+    }
+
+    /// - Parameter look: called at the beginning and at the end of the time that is measured.
+    private static func measure(_ database: String, in directory: URL, _ look: () throws -> Void) async throws -> Cost {
+        try "kinds: { nothing: { command: ['true'] } }\n".write(
+            to: directory.appendingPathComponent("martlet.yaml"), atomically: true, encoding: .utf8)
+        setenv("MARTLET_DATABASE_URL", database, 1)
+        let daemon = try Programs.start(Programs.martlet, ["worker"], in: directory)
+        defer {
             daemon.terminate()
             daemon.waitUntilExit()
-            let seconds = Double(time.components.seconds)
-            return Cost(cpu: Double(used) / Double(sysconf(Int32(_SC_CLK_TCK))) / seconds * 100, mebibytes: memory)
         }
-    }
-
-    /// utime and stime of proc(5), fields 14 and 15.
-    private static func ticks(_ pid: pid_t) throws -> Int {
-        let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
-        let fields = text[text.lastIndex(of: ")")!...].split(separator: " ")
-        return Int(fields[12])! + Int(fields[13])!
-    }
-
-    private static func residentMebibytes(_ pid: pid_t) throws -> Double {
-        let text = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
-        let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }!
-        return Double(line.split(separator: " ")[1])! / 1_024
+        try await Task.sleep(for: .seconds(3))
+        try look()
+        let before = try ProcessTime.ticks(daemon.processIdentifier)
+        try await Task.sleep(for: .seconds(time))
+        let used = try ProcessTime.ticks(daemon.processIdentifier) - before
+        try look()
+        let cpu = Double(used) / Double(sysconf(Int32(_SC_CLK_TCK))) / Double(time) * 100
+        return Cost(cpu: cpu, mebibytes: try ProcessTime.residentMebibytes(daemon.processIdentifier))
     }
 }

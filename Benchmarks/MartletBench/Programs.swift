@@ -18,10 +18,36 @@ enum Programs {
         return process
     }
 
+    /// Runs it to its end.
+    /// - Returns: what it wrote to standard output.
+    static func output(_ executable: URL, _ arguments: [String], in directory: URL) async throws -> String {
+        let (output, errors) = (directory.appendingPathComponent("stdout"), directory.appendingPathComponent("stderr"))
+        let process = Process()
+        process.executableURL = executable
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try fresh(output)
+        process.standardError = try fresh(errors)
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            process.terminationHandler = { _ in continuation.resume() }
+            do { try process.run() } catch { continuation.resume(throwing: error) }
+        }
+        guard process.terminationStatus == 0 else {
+            let reason = try String(contentsOf: errors, encoding: .utf8)
+            throw Failure("\(executable.lastPathComponent) ended with \(process.terminationStatus): \(reason)")
+        }
+        return try String(contentsOf: output, encoding: .utf8)
+    }
+
+    private static func fresh(_ file: URL) throws -> FileHandle {
+        try Data().write(to: file)
+        return try FileHandle(forWritingTo: file)
+    }
+
     /// Runs it to its end, by posix_spawn and waitpid, which cost least.
     /// - Returns: milliseconds.
-    static func time(_ arguments: [String], database: URL) async throws -> Double {
-        setenv("MARTLET_DATABASE_URL", "sqlite:\(database.path)", 1)
+    static func time(_ arguments: [String], database: String) async throws -> Double {
+        setenv("MARTLET_DATABASE_URL", database, 1)
         let words = [martlet.path] + arguments
         var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { for pointer in pointers { free(pointer) } }

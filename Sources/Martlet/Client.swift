@@ -5,6 +5,7 @@ import MartletStore
 /// Puts jobs into the queue. Safe to share; calls that wait together are committed together.
 public final class Client: Sendable {
     let store: any JobStore
+    private let encoder = JSONEncoder()
 
     /// Opens the database. On SQLite, makes or updates its tables where that is needed; on PostgreSQL `martlet migrate up` does.
     public init(_ database: Database) async throws(MartletError) {
@@ -41,7 +42,6 @@ public final class Client: Sendable {
         let template = try NewJob(
             kind: Jobs.Element.kind, queue: queue, priority: Priority(validating: priority),
             start: Self.start(delay: delay, time: time), maxAttempts: maxAttempts, timeout: timeout, expires: expires)
-        let encoder = JSONEncoder()
         let new = try jobs.map { try template.with(args: JSONText(encoding: $0, with: encoder)) }
         return try await enqueue(new)
     }

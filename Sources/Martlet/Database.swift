@@ -1,3 +1,4 @@
+import Logging
 import MartletPostgres
 import MartletSQLite
 import MartletStore
@@ -16,11 +17,17 @@ public struct Database: Sendable {
         Database(engine: .sqlite(SQLiteOptions(path: path)))
     }
 
-    /// A schema of a PostgreSQL database, made by `martlet migrate up`. The URL is libpq's, as are `PGSERVICE`, `PGPASSFILE` and
-    /// the others of its variables. A preview: everything works, and it is not tuned yet.
-    public static func postgres(_ url: String, schema: String = "martlet") -> Database {
+    /// A schema of a PostgreSQL database, made by `martlet migrate up`. The URL is libpq's, as are `PGSERVICE`,
+    /// `PGPASSFILE` and the others of its variables. A preview: everything works, and it is not tuned yet.
+    ///
+    /// Behind a pooler that lends sessions for one transaction (PgBouncer) everything works too, and workers find the jobs of
+    /// other processes by polling.
+    /// - Parameter listenURL: the server's own address, where `url` names such a pooler: workers hear of new jobs at once.
+    public static func postgres(_ url: String, schema: String = "martlet", listenURL: String? = nil) -> Database {
         var options = PostgresOptions(url: url)
         options.schema = schema
+        options.listenURL = listenURL
+        options.remark = { text in Logger(label: "martlet").notice("\(text)") }
         return Database(engine: .postgres(options))
     }
 

@@ -35,7 +35,7 @@ extension Ending {
     ///   - crashes: how many had been charged to the job before.
     ///   - random: uniform in 0..<1, for the jitter.
     package init(
-        _ outcome: Outcome, attempt: Int, crashes: Int, maxAttempts: Int, retry: RetryPolicy, random: Double
+        _ outcome: Outcome, attempt: Int, maxAttempts: Int, crashes: Int = 0, retry: RetryPolicy, random: Double
     ) {
         switch outcome {
         case .completed(let result):

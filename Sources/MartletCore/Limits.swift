@@ -43,7 +43,7 @@ public enum Limits {
     /// How long one run of a handler may be allowed: stored in milliseconds.
     public static let timeout: ClosedRange<Duration> = .milliseconds(1)...longestDuration
     /// Handlers of one worker at a time. More is a typing error: each slot costs memory, and a claim brings no more jobs.
-    public static let concurrency = 1...10_000
+    public static let concurrency = 1...1_000_000
     /// Renewed three times a lease: shorter ones are lost to a busy disk, longer ones leave a dead worker's jobs waiting.
     public static let lease: ClosedRange<Duration> = .seconds(1)...(.seconds(3_600))
     /// Shorter polls keep a core busy with nothing; longer ones let a missed hint hurt.
@@ -54,4 +54,12 @@ public enum Limits {
     public static let retention: ClosedRange<Duration> = .zero...longestDuration
     /// How long a handler may run when nobody said otherwise.
     public static let defaultTimeout: Duration = .seconds(600)
+    /// Less runs no program; more is a typing error.
+    public static let childMemory = (1 << 20)...(1 << 50)
+    /// The kernel counts whole seconds.
+    public static let childTime: ClosedRange<Duration> = .seconds(1)...(.seconds(366 * 86_400))
+    /// A program needs some to start.
+    public static let childFiles = 8...1_048_576
+    /// What a look at them all can hold.
+    public static let childProcesses = 1...4_096
 }

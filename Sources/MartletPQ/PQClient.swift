@@ -13,6 +13,7 @@ import Synchronization
 package final class PQClient: Sendable {
     package let options: PQOptions
     private let mailbox = Mailbox()
+    private let sightings = PoolerSightings()
     private let lastSubscription = Atomic<Int>(0)
 
     package init(_ options: PQOptions) {
@@ -20,19 +21,31 @@ package final class PQClient: Sendable {
             (1...PQOptions.limit).contains(options.connections + options.dedicated.count),
             "a client has 1 to \(PQOptions.limit) connections")
         self.options = options
-        let thread = Thread { [mailbox] in Reactor(options: options, mailbox: mailbox).serve() }
+        let thread = Thread { [mailbox, sightings] in
+            Reactor(options: options, mailbox: mailbox, sightings: sightings).serve()
+        }
         thread.name = "martlet-postgres"
         thread.start()
     }
+
+    /// Whether the last connection that was asked belongs to a pooler that lends its sessions.
+    package var isPooled: Bool { sightings.isPooled }
 
     deinit { _ = mailbox.post(.close({})) }
 
     // MARK: Requests
 
+    /// - Parameter untilDone: carried out even when the task is cancelled meanwhile, or was before.
     package func run(
-        _ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil, lane: Lane = .shared
+        _ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil, lane: Lane = .shared,
+        untilDone: Bool = false
     ) async throws(PQError) -> Rows {
-        try await atomically([Step(statement, parameters)], within: within, lane: lane)[0]
+        let steps = Request.Work.steps([Step(statement, parameters)])
+        guard untilDone else { return try await answer(to: steps, within: within, lane: lane)[0] }
+        let result: Result<[Rows], PQError> = await withUnsafeContinuation { continuation in
+            submit(request(steps, within, lane) { continuation.resume(returning: $0) })
+        }
+        return try result.get()[0]
     }
 
     /// All of it happens, or none. The server runs what stands before one sync as one transaction, so there is no
@@ -122,14 +135,16 @@ package final class PQClient: Sendable {
 
     // MARK: Listening
 
-    /// Notifications on a connection of their own, for as long as the stream is read. It reconnects for ever.
+    /// Notifications on a connection of their own, for as long as the stream is read. It reconnects for ever, but for a
+    /// pooler that lends sessions: there the stream ends with `deaf`.
     /// - Parameter conninfo: where a pooler stands between us and the server, the server's own.
     package func notifications(_ channels: [String], conninfo: Conninfo? = nil) -> AsyncStream<Notice> {
         let (stream, continuation) = AsyncStream<Notice>.makeStream(bufferingPolicy: .bufferingNewest(1_024))
         let number = lastSubscription.wrappingAdd(1, ordering: .relaxed).newValue
         continuation.onTermination = { [mailbox] _ in _ = mailbox.post(.unsubscribe(number)) }
         let subscription = Subscription(
-            number: number, conninfo: conninfo ?? options.conninfo, channels: channels, stream: continuation)
+            number: number, conninfo: conninfo ?? options.conninfo,
+            pooler: conninfo.map { $0.pooler ?? .auto } ?? options.pooler, channels: channels, stream: continuation)
         if !mailbox.post(.subscribe(subscription)) { continuation.finish() }
         return stream
     }

@@ -61,6 +61,7 @@ enum SQLState {
     static let featureNotSupported = "0A000"
     static let queryCancelled = "57014"
     static let readOnly = "25006"
+    static let protocolViolation = "08P01"
 
     /// Class 08 connection, 40 rollback (serialization, deadlock), 53 resources (also: too many connections), 58 outside
     /// PostgreSQL; and a lock that was not to be had, a server that stops or starts, a session that is read-only after a failover.
@@ -71,9 +72,9 @@ enum SQLState {
     }
 
     /// Of a failed connect: whether trying again cannot help until a person has changed something. Class 28 is
-    /// authorization, 3D000 no such database, 42501 no right to connect, 22023 and 42704 a setting that does not exist,
-    /// 08P01 a start-up message the server does not take.
+    /// authorization, 3D000 no such database, 42501 no right to connect, 22023 and 42704 a setting that does not exist.
+    /// 08P01 can be anything: see ``ConnectMessage``.
     static func isLasting(_ state: String) -> Bool {
-        ["28"].contains { state.hasPrefix($0) } || ["3D000", "42501", "22023", "42704", "08P01"].contains(state)
+        ["28"].contains { state.hasPrefix($0) } || ["3D000", "42501", "22023", "42704"].contains(state)
     }
 }

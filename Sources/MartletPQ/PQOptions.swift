@@ -10,8 +10,10 @@ package struct PQOptions: Sendable {
     package var connections = 2
     /// Lanes with a connection of their own.
     package var dedicated: Set<Lane> = []
-    /// False behind a pooler that changes sessions between transactions (PgBouncer in transaction mode).
-    package var prepared = true
+    /// Whether sessions are ours to keep statements in, where the connection string does not say.
+    package var pooler = Pooler.auto
+    /// Servers older than this are refused, with the reason; as `PQserverVersion` counts.
+    package var oldestServer: (version: Int, reason: String)?
     /// The deadline of requests that name none.
     package var within: Duration = .seconds(30)
     /// How many requests may wait for a connection.
@@ -24,7 +26,10 @@ package struct PQOptions: Sendable {
     /// A listening connection that was silent for so long is asked whether it lives, and has as long to answer.
     package var liveness: Duration = .seconds(10)
 
-    package init(conninfo: Conninfo) { self.conninfo = conninfo }
+    package init(conninfo: Conninfo) {
+        self.conninfo = conninfo
+        if let pooler = conninfo.pooler { self.pooler = pooler }
+    }
 
     package init(_ conninfo: String) throws(PQError) { self.init(conninfo: try Conninfo(conninfo)) }
 }

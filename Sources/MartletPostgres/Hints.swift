@@ -7,6 +7,8 @@ final class Hints: Sendable {
     private struct State {
         var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
         var nextListener = 0
+        /// Whether somebody else's NOTIFY arrives here.
+        var hears = false
         var subscription: Task<Void, Never>?
         var echo: Task<Void, Never>?
         /// How often in a row we have looked again because of transactions in progress.
@@ -17,20 +19,23 @@ final class Hints: Sendable {
     private let client: PQClient
     private let channel: String
     private let conninfo: Conninfo?
+    private let remark: @Sendable (String) -> Void
     private let state = Mutex(State())
 
     /// The first look again comes after this; each one more waits twice as long.
     private static let echoDelay: Duration = .milliseconds(2)
     private static let maxEchoes = 6
 
-    init(_ client: PQClient, channel: String, conninfo: Conninfo?) {
+    /// - Parameter remark: told when there will never be a notification.
+    init(_ client: PQClient, channel: String, conninfo: Conninfo?, remark: @escaping @Sendable (String) -> Void) {
         self.client = client
+        self.remark = remark
         self.channel = channel
         self.conninfo = conninfo
     }
 
     /// Whether it is worth a producer's while to notify.
-    var isHeard: Bool { state.withLock { !$0.listeners.isEmpty } }
+    var isHeard: Bool { state.withLock { $0.hears && !$0.listeners.isEmpty } }
 
     func listen() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -54,11 +59,21 @@ final class Hints: Sendable {
     private func subscribe() async {
         for await notice in client.notifications([channel], conninfo: conninfo) {
             switch notice {
-            // What came before we listened may have been missed.
-            case .listening, .notification: announce()
-            case .lost: continue
+            case .listening:
+                state.withLock { $0.hears = true }
+                // What came before we listened may have been missed.
+                announce()
+            case .notification: announce()
+            case .lost: state.withLock { $0.hears = false }
+            case .deaf: remark(deafness)
             }
         }
+    }
+
+    private var deafness: String {
+        let place = (conninfo ?? client.options.conninfo).shown
+        return "\(place) is a pooler, where LISTEN means nothing: new jobs of other processes are found by polling. "
+            + "Name the server's own address to listen at, or pooler=session in the URL if that is how it pools"
     }
 
     func announce() {

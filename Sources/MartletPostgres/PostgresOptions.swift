@@ -2,19 +2,19 @@ import MartletPQ
 
 /// How to reach a queue on PostgreSQL.
 package struct PostgresOptions: Sendable {
-    /// Anything libpq takes: a URL, which may name many hosts, or `key=value` words.
+    /// Anything libpq takes: a URL, which may name many hosts, or `key=value` words. It may say what `pooler` stands between.
     package var url: String
     package var schema = "martlet"
-    /// Whether statements are prepared. False behind a PgBouncer that does not know prepared statements.
-    package var prepared = true
     /// The server's own address, where a pooler stands between: LISTEN needs a session. Nil: the same as `url`.
-    package var listenerURL: String?
+    package var listenURL: String?
     /// Whether an older schema is brought up to date while opening.
     package var migrate = false
     /// How long a call waits for a connection and its answer before it fails as unavailable.
     package var within: Duration = .seconds(30)
     /// How long opening waits for a server that cannot be reached.
     package var openWithin: Duration = .seconds(10)
+    /// Told, in a sentence, what a person who runs this should know and no call can answer.
+    package var remark: @Sendable (String) -> Void = { _ in }
 
     package static let defaultSchema = "martlet"
 

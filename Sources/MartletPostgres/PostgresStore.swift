@@ -23,7 +23,7 @@ package final class PostgresStore: JobStore {
         do throws(StoreError) {
             if options.migrate { try await Schema.migrate(database) }
             try Schema.check(try await Schema.status(database, within: options.openWithin), database.place)
-            return PostgresStore(database, try Self.listener(options))
+            return PostgresStore(database, try Self.listener(options), options.remark)
         } catch {
             await database.client.close()
             throw error
@@ -78,14 +78,14 @@ package final class PostgresStore: JobStore {
     }
 
     private static func listener(_ options: PostgresOptions) throws(StoreError) -> Conninfo? {
-        guard let url = options.listenerURL else { return nil }
+        guard let url = options.listenURL else { return nil }
         do throws(PQError) { return try Conninfo(url) } catch { throw StoreError(.unusable, error.message) }
     }
 
-    private init(_ database: Database, _ listener: Conninfo?) {
+    private init(_ database: Database, _ listener: Conninfo?, _ remark: @escaping @Sendable (String) -> Void) {
         let enqueue = Enqueue(database.place)
         self.database = database
-        hinting = Hints(database.client, channel: database.place.schema, conninfo: listener)
+        hinting = Hints(database.client, channel: database.place.schema, conninfo: listener, remark: remark)
         enqueueing = Gather(limit: Limits.enqueueBatch) { jobs throws(StoreError) in try await enqueue.run(jobs, database) }
         claiming = Claim(database.place)
         settling = Settle(database.place, enqueue)

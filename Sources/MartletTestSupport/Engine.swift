@@ -9,6 +9,16 @@ import MartletStore
 package enum Engine: String, CaseIterable, Sendable {
     case sqlite
     case postgres
+    /// PostgreSQL behind a PgBouncer that lends a session for one transaction.
+    case pooled
+
+    /// Whether what one process does wakes another at once.
+    package var hintsAcrossProcesses: Bool {
+        switch self {
+        case .sqlite, .postgres: true
+        case .pooled: false
+        }
+    }
 }
 
 /// A database of its own for one test, and the means to be somebody else to it.
@@ -52,10 +62,12 @@ package func withStore(_ engine: Engine, _ body: (StoreFixture) async throws -> 
                     return keys
                 }, body)
         }
-    case .postgres:
+    case .postgres, .pooled:
         try await withPostgresSchema { schema in
-            let options = schema.options
-            let open: @Sendable () async throws -> any JobStore = { try await PostgresStore.open(options) }
+            var options = schema.options
+            if engine == .pooled { options.url = try PgBouncer.shared().url() }
+            let chosen = options
+            let open: @Sendable () async throws -> any JobStore = { try await PostgresStore.open(chosen) }
             try await check(
                 StoreFixture(store: try await open(), another: open, advance: schema.advance) { table in
                     try schema.psql("select * from \(table) order by 1").split(separator: "\n").compactMap {

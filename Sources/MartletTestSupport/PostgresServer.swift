@@ -3,19 +3,25 @@ import Glibc
 import Synchronization
 
 /// A PostgreSQL server of the tests' own, in a temporary directory, gone when the test process ends, however it ends.
-///
-/// A small shell is the server's parent. It waits for the end of a pipe that this process holds open and nobody else
-/// does; when the process dies, by whatever cause, the pipe ends, and the shell stops the server and removes the directory.
 package final class PostgresServer: Sendable {
     package struct Options: Sendable {
         /// Off makes tests faster, and loses nothing as long as the machine does not crash.
         package var fsync = false
         /// Lines for postgresql.conf.
         package var settings: [String] = []
+        /// On another machine.
+        package var namespace: NetworkNamespace?
+        /// Answers TLS, and only TLS to those who ask for it.
+        package var tls: TLSAuthority.Certificate?
 
-        package init(fsync: Bool = false, settings: [String] = []) {
+        package init(
+            fsync: Bool = false, settings: [String] = [], namespace: NetworkNamespace? = nil,
+            tls: TLSAuthority.Certificate? = nil
+        ) {
             self.fsync = fsync
             self.settings = settings
+            self.namespace = namespace
+            self.tls = tls
         }
     }
 
@@ -25,8 +31,7 @@ package final class PostgresServer: Sendable {
     package let port: Int
     private let tools: PostgresTools
     private let options: Options
-    /// Closing it, or dying, ends the server.
-    private let leash: Int32
+    private let leash: Leash
 
     private static let started = Mutex<Result<PostgresServer, PostgresServerFailure>?>(nil)
 
@@ -40,32 +45,79 @@ package final class PostgresServer: Sendable {
         }
     }
 
-    package init(_ options: Options = Options()) throws(PostgresServerFailure) {
+    package convenience init(_ options: Options = Options()) throws(PostgresServerFailure) {
         let template = try ClusterTemplate.shared()
-        tools = template.tools
+        try self.init(options) { server throws(PostgresServerFailure) in
+            try server.tools.shell("cp -a '\(template.data)' '\(server.data)'")
+        }
+        try start()
+    }
+
+    /// - Parameter fill: makes the data directory.
+    private init(
+        _ options: Options, fill: (PostgresServer) throws(PostgresServerFailure) -> Void
+    ) throws(PostgresServerFailure) {
+        tools = try PostgresTools(namespace: options.namespace)
         self.options = options
         port = try freePort()
         directory = FileManager.default.temporaryDirectory.appendingPathComponent(
             "martlet-pg-\(UUID().uuidString.prefix(8))")
         leash = try tools.leash(directory: directory)
-        try tools.shell("cp -a '\(template.data)' '\(data)'", input: "")
+        try fill(self)
         try configure()
-        try start()
     }
 
-    deinit { close(leash) }
+    /// Where the server's programs are, pgbench among them.
+    package var binaries: URL { URL(fileURLWithPath: tools.binaries) }
 
     private var data: String { directory.appendingPathComponent("data").path }
 
     private func configure() throws(PostgresServerFailure) {
         let lines =
             [
-                "port = \(port)", "listen_addresses = '127.0.0.1'", "unix_socket_directories = '\(directory.path)'",
+                "port = \(port)", "listen_addresses = '\(options.namespace == nil ? "127.0.0.1" : "*")'",
+                "unix_socket_directories = '\(directory.path)'",
                 "fsync = \(options.fsync ? "on" : "off")", "max_connections = 200", "log_min_messages = warning",
                 "shared_buffers = 128MB", "logging_collector = off", "max_prepared_transactions = 0",
-            ] + options.settings
+            ] + options.settings + (try options.tls.map(install) ?? [])
+        if let namespace = options.namespace {
+            try tools.write("host all all \(namespace.ours)/32 trust\n", appendingTo: data + "/pg_hba.conf")
+        }
         try tools.write(lines.joined(separator: "\n") + "\n", appendingTo: data + "/postgresql.conf")
     }
+
+    private func install(_ tls: TLSAuthority.Certificate) throws(PostgresServerFailure) -> [String] {
+        try tools.write(tls.certificate, appendingTo: directory.path + "/server.crt")
+        try tools.shell("umask 077; cat > '\(directory.path)/server.key'", input: tls.key)
+        return [
+            "ssl = on", "ssl_cert_file = '\(directory.path)/server.crt'", "ssl_key_file = '\(directory.path)/server.key'",
+        ]
+    }
+
+    // MARK: Standbys
+
+    /// A standby that the server waits for at each commit, once it has caught up.
+    package func makeStandby() throws(PostgresServerFailure) -> PostgresServer {
+        let primary = "host=127.0.0.1 port=\(port) user=postgres application_name=standby"
+        let standby = try PostgresServer(options) { standby throws(PostgresServerFailure) in
+            try standby.tools.run("pg_basebackup", ["-D", standby.data, "-d", primary, "-R", "-c", "fast", "--no-sync"])
+        }
+        try standby.start()
+        try psql("alter system set synchronous_standby_names = 'ANY 1 (standby)'")
+        try psql("select pg_reload_conf()")
+        for _ in 0..<2_000 {
+            if try psql("select count(*) from pg_stat_replication where sync_state = 'quorum'") == "1\n" { return standby }
+            usleep(5_000)
+        }
+        throw PostgresServerFailure("the standby does not follow: \(standby.log)")
+    }
+
+    /// Returns when the standby takes writes.
+    package func promote() throws(PostgresServerFailure) {
+        try tools.run("pg_ctl", ["-D", data, "-w", "-t", "60", "promote"])
+    }
+
+    // MARK: Life
 
     /// - Parameter lines: replace pg_hba.conf, for tests of passwords; takes effect at the next start or reload.
     package func allow(_ lines: [String]) throws {
@@ -120,7 +172,11 @@ package final class PostgresServer: Sendable {
 
     /// By TCP.
     package func url(database: String = "postgres", user: String = "postgres", password: String? = nil) -> String {
-        "postgres://\(user)\(password.map { ":\($0)" } ?? "")@127.0.0.1:\(port)/\(database)"
+        address(options.namespace?.address ?? "127.0.0.1", database: database, user: user, password: password)
+    }
+
+    private func address(_ host: String, database: String, user: String = "postgres", password: String? = nil) -> String {
+        "postgres://\(user)\(password.map { ":\($0)" } ?? "")@\(host):\(port)/\(database)"
     }
 
     /// By Unix socket.
@@ -138,7 +194,9 @@ package final class PostgresServer: Sendable {
     @discardableResult
     package func psql(_ sql: String, database: String = "postgres") throws(PostgresServerFailure) -> String {
         try tools.run(
-            "psql", ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url(database: database), "-f", "-"], input: sql)
+            "psql",
+            ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", address("127.0.0.1", database: database), "-f", "-"],
+            input: sql)
     }
 
     /// All of a database, as SQL for psql.
@@ -177,8 +235,9 @@ package final class PostgresServer: Sendable {
 
 /// initdb takes a second or two, and a copy of what it made a tenth of that; so it runs once per process.
 private struct ClusterTemplate {
-    let tools: PostgresTools
     let data: String
+    /// For the life of the process, which is how long the template is needed.
+    private let leash: Leash
 
     private static let made = Mutex<Result<ClusterTemplate, PostgresServerFailure>?>(nil)
 
@@ -192,11 +251,10 @@ private struct ClusterTemplate {
     }
 
     private init() throws(PostgresServerFailure) {
-        tools = try PostgresTools()
+        let tools = try PostgresTools()
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
             "martlet-pg-\(UUID().uuidString.prefix(8))")
-        // Kept open for the life of the process, which is how long the template is needed.
-        _ = try tools.leash(directory: directory)
+        leash = try tools.leash(directory: directory)
         data = directory.appendingPathComponent("data").path
         try tools.initialize(data)
     }
@@ -206,21 +264,4 @@ package struct PostgresServerFailure: Error, CustomStringConvertible {
     package let description: String
 
     init(_ description: String) { self.description = description }
-}
-
-/// A port that is free now. Another process may take it before we do; then starting the server says so.
-private func freePort() throws(PostgresServerFailure) -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-            bind(descriptor, pointer, length) == 0 && getsockname(descriptor, pointer, &length) == 0
-        }
-    }
-    guard isBound else { throw PostgresServerFailure("no free port") }
-    return Int(UInt16(bigEndian: address.sin_port))
 }

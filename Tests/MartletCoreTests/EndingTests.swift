@@ -6,7 +6,7 @@ struct EndingTests {
     private let retry = RetryPolicy(backoff: .exponential(base: .seconds(2), cap: .seconds(60)), jitter: 0)
 
     private func ending(_ outcome: Outcome, attempt: Int = 1, crashes: Int = 0) -> Ending {
-        Ending(outcome, attempt: attempt, crashes: crashes, maxAttempts: 3, retry: retry, random: 0.5)
+        Ending(outcome, attempt: attempt, maxAttempts: 3, crashes: crashes, retry: retry, random: 0.5)
     }
 
     @Test func `a completed run completes the job, with its result`() {
@@ -46,7 +46,7 @@ struct EndingTests {
         #expect(ending(.snooze(asked)) == .snoozed(Limits.scheduleAhead))
         #expect(ending(.retry(error, after: asked)) == .retryable(error, after: Limits.scheduleAhead))
         let slow = RetryPolicy.delays([asked], jitter: 1)
-        let ending = Ending(.retry(error), attempt: 1, crashes: 0, maxAttempts: 3, retry: slow, random: 0.9)
+        let ending = Ending(.retry(error), attempt: 1, maxAttempts: 3, retry: slow, random: 0.9)
         #expect(ending == .retryable(error, after: Limits.scheduleAhead))
     }
 

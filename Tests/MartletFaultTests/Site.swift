@@ -6,11 +6,14 @@ import Synchronization
 /// A directory with a database, a configuration whose handler logs each start, and real processes of the real binary.
 final class Site: Sendable {
     let directory: URL
+    /// Nil: an SQLite file in the directory.
+    private let database: String?
     private let started = Mutex<[pid_t]>([])
     private let serial = Atomic<Int>(0)
 
-    init(_ directory: URL, concurrency: Int = 8) throws {
+    init(_ directory: URL, concurrency: Int = 8, database: String? = nil) throws {
         self.directory = directory
+        self.database = database
         // One write of a short line to a file opened for appending is never torn.
         try """
         concurrency: \(concurrency)
@@ -24,15 +27,33 @@ final class Site: Sendable {
     }
 
     /// Beside the test bundle, where the build put both.
-    private static let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-        .appendingPathComponent("martlet")
+    private static func binary(_ name: String) -> URL {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent(name)
+    }
 
     func start(_ arguments: String...) throws -> Running {
+        try start(program: "martlet", environment: ProcessInfo.processInfo.environment, arguments)
+    }
+
+    /// - Parameter dataLimit: bytes that a process may have besides its stack.
+    func start(
+        program: String, dataLimit: Int? = nil, environment: [String: String], _ arguments: [String]
+    ) throws -> Running {
         let number = serial.wrappingAdd(1, ordering: .relaxed).newValue
         let process = Process()
-        process.executableURL = Self.binary
+        process.executableURL = Self.binary(program)
         process.arguments = arguments
+        if let dataLimit {
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
+            process.arguments =
+                ["-c", "ulimit -d \(dataLimit / 1_024); exec \"$0\" \"$@\"", Self.binary(program).path] + arguments
+        }
+        process.environment = environment
         process.currentDirectoryURL = directory
+        if let database {
+            process.environment = ProcessInfo.processInfo.environment.merging(["MARTLET_DATABASE_URL": database]) { $1 }
+        }
         let output = try file("output-\(number)")
         let errors = try file("errors-\(number)")
         process.standardOutput = try FileHandle(forWritingTo: output)
@@ -103,9 +124,9 @@ final class Running: @unchecked Sendable {
     }
 }
 
-func withSite(_ body: (Site) async throws -> Void) async throws {
+func withSite(database: String? = nil, _ body: (Site) async throws -> Void) async throws {
     try await withTemporaryDirectory { directory in
-        let site = try Site(directory)
+        let site = try Site(directory, database: database)
         defer { site.clear() }
         try await body(site)
     }

@@ -24,6 +24,7 @@ import Testing
         switch action {
         case .none: "-"
         case .forget(let key): "forget \(key.statement)"
+        case .learned(let answer): "learned \(answer)"
         case .finish(let unit, .success(let answers)): "\(unit) \(answers)"
         case .finish(let unit, .failure(let error)): "\(unit) \(error.code) \(error.sqlState ?? "")"
         case .again(let unit): "\(unit) again"
@@ -47,6 +48,12 @@ import Testing
         let key = PreparedKey(statement: 1, types: [])
         line.sent("a", [.prepare(key), .execute, .execute], deadline: later)
         #expect(words(&line, .done(0), .done(1), .done(2), .end) == ["a [1, 2]"])
+    }
+
+    @Test func `what the connection asks for itself is no answer to the caller`() {
+        var line = Line()
+        line.sent("a", [.aside, .execute], deadline: later)
+        #expect(words(&line, .done(0), .done(1), .end) == ["learned 0", "a [1]"])
     }
 
     @Test func `an error ends its own request and forgets what it did not come to prepare`() {

@@ -7,6 +7,8 @@ import Testing
     @Test func `a thousand requests in flight each get their own answer`() async throws {
         try await withClient({ $0.connections = 1 }) { (client) async throws in
             let statement = Statement("select $1::int8 * 2")
+            // What is sent before it is known who answers is not prepared.
+            _ = try await client.int("select 1")
             let wrong = try await withThrowingTaskGroup(of: Bool.self) { group in
                 for number in 0..<1_000 {
                     group.addTask {
@@ -78,6 +80,8 @@ import Testing
 
     @Test func `a request stops at the server when its time is over`() async throws {
         try await withClient({ $0.connections = 1 }) { (client) async throws in
+            // Connecting takes its time, too.
+            _ = try await client.int("select 1")
             let error = try await client.failure("select pg_sleep(600)", within: .milliseconds(50))
             #expect(error.code == .deadline)
             #expect(try await client.int("select 1") == 1)
@@ -165,7 +169,7 @@ import Testing
 
     @Test func `without prepared statements a session keeps nothing`() async throws {
         try await withClient({
-            $0.prepared = false; $0.connections = 1
+            $0.pooler = .transaction; $0.connections = 1
         }) { (client) async throws in
             let statement = Statement("select $1::int8 + 1")
             for number in Int64(0)..<20 { #expect(try await client.run(statement, [.int8(number)]).int(0, 0) == number + 1) }

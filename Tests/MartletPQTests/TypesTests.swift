@@ -2,8 +2,8 @@ import MartletPQ
 import Testing
 
 @Suite struct TypesTests {
-    @Test(arguments: [true, false]) func `every type comes back as it went`(prepared: Bool) async throws {
-        try await withClient({ $0.prepared = prepared }) { client in
+    @Test(arguments: [Pooler.direct, .transaction]) func `every type comes back as it went`(pooler: Pooler) async throws {
+        try await withClient({ $0.pooler = pooler }) { client in
             let statement = Statement("select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10")
             let sent: [Value] = [
                 .bool(true), .int2(-2), .int4(.min), .int8(.max), .float8(-0.1), .text("naïve 🐦"),

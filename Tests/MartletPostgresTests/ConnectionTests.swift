@@ -26,7 +26,7 @@ import Testing
     @Test func `without prepared statements all is the same`() async throws {
         try await withPostgresSchema { schema in
             var options = schema.options
-            options.prepared = false
+            options.url += "?pooler=transaction"
             let store = try await PostgresStore.open(options)
             let worker = try await store.register(.testing("w"))
             let ids = try await store.enqueue(count: 5)

@@ -10,7 +10,7 @@ import Testing
         try schema.psql("select pg_sequence_last_value(flag) from lane")
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func `an enqueue notifies only when somebody sleeps`() async throws {
         try await withStore { store, schema in
             let worker = try await store.register(.testing("w"))
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func `an enqueue that did not see the sleeper is found without a hint`() async throws {
         try await withStore { store, schema in
             let worker = try await store.register(.testing("w"))

@@ -33,7 +33,8 @@ struct DatabaseOptions: ParsableArguments {
     func withStore<Result>(
         _ console: Console, _ access: OpenStore.Access, _ body: (any JobStore) async throws -> Result
     ) async throws -> Result {
-        let store = try await OpenStore.open(try url(console), access) { try console.say("created \(SafeText.line($0))") }
+        let store = try await OpenStore.open(
+            try url(console), access, created: { try console.say("created \(SafeText.line($0))") })
         let result: Result
         do {
             result = try await body(store)

@@ -33,15 +33,18 @@ struct WorkerCommand: Command {
 
     func execute(_ console: Console) async throws -> ExitStatus {
         let file = try readFile()
-        let settings = try WorkerSettings(options, file, database: try database.url(console, file: file.database))
+        let settings = try WorkerSettings(
+            options, file, database: try database.url(console, file: file.database),
+            environment: console.environment)
         for kind in settings.kinds { try kind.checkCanStart(file: fileName, environment: console.environment) }
         let log = try DaemonLog(options, console)
         log.warn(about: settings.kinds, environment: console.environment)
         // Before the first job starts, so that no signal falls between.
         let signals = await console.trapSignals?()
-        let store = try await OpenStore.open(settings.database, .creating) { path in
-            log.logger.notice("created the database", metadata: ["path": "\(path)"])
-        }
+        let store = try await OpenStore.open(
+            settings.database, .creating, listening: settings.listening,
+            remark: { [logger = log.logger] text in logger.notice("\(text)") },
+            created: { path in log.logger.notice("created the database", metadata: ["path": "\(path)"]) })
         let run = WorkerRun(settings: settings, store: store, log: log, logsArgs: options.logArgs)
         let result: Result<WorkerTally, any Error>
         do {

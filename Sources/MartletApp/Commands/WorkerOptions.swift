@@ -32,6 +32,12 @@ struct WorkerOptions: ParsableArguments {
         help: ArgumentHelp("How often to look for work when nothing hints at any. (default: 1s)", valueName: "duration"))
     var poll: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The PostgreSQL server's own address, where --database names a pooler: new jobs are heard of at once. Or set MARTLET_LISTEN_DATABASE_URL.",
+            valueName: "url"))
+    var listenDatabase: String?
+
     @Option(help: "What listings call this worker. (default: host:pid)")
     var name: String?
 

@@ -8,6 +8,7 @@ package enum DatabaseURL: Sendable, Equatable {
 
     package static let `default` = DatabaseURL.sqlite(path: "martlet.db")
     package static let variable = "MARTLET_DATABASE_URL"
+    package static let listenVariable = "MARTLET_LISTEN_DATABASE_URL"
 
     /// - Parameter field: where the text stands: `--database`, `MARTLET_DATABASE_URL`, `database`.
     /// - Throws: ``InvalidInput``. It names the scheme and never repeats the rest, which may hold a password.
@@ -40,6 +41,14 @@ package enum DatabaseURL: Sendable, Equatable {
                 field: field,
                 reason: "unknown scheme \(SafeText.line(scheme)):\(nearest.isEmpty ? "; \(Self.examples)" : nearest)"
             )
+        }
+    }
+
+    /// A worker's second address, which only PostgreSQL has a use for.
+    func listening(field: String) throws(InvalidInput) -> PostgresAddress {
+        switch self {
+        case .postgres(let address): return address
+        case .sqlite: throw InvalidInput(field: field, reason: "is for a PostgreSQL server behind a pooler; postgres://…")
         }
     }
 

@@ -13,9 +13,13 @@ enum OpenStore {
         case creating
     }
 
-    /// - Parameter created: told the path of a database that was not there before.
+    /// - Parameters:
+    ///   - listening: where workers listen for hints, when not at the database's own address.
+    ///   - remark: told what a person who runs this should know.
+    ///   - created: told the path of a database that was not there before.
     static func open(
-        _ url: DatabaseURL, _ access: Access, created: ((String) throws -> Void)? = nil
+        _ url: DatabaseURL, _ access: Access, listening: PostgresAddress? = nil,
+        remark: (@Sendable (String) -> Void)? = nil, created: ((String) throws -> Void)? = nil
     ) async throws -> any JobStore {
         switch url.located {
         case .sqlite(let path):
@@ -30,8 +34,11 @@ enum OpenStore {
             if isNew { try created?(path) }
             return store
         case .postgres(let address):
+            var options = options(address)
+            options.listenURL = listening?.url
+            if let remark { options.remark = remark }
             do {
-                return try await PostgresStore.open(options(address))
+                return try await PostgresStore.open(options)
             } catch {
                 throw Failure(error)
             }

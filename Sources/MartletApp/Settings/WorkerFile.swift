@@ -5,6 +5,7 @@ import MartletWorker
 /// What `martlet.yaml` says. nil: it says nothing about that.
 struct WorkerFile: Sendable {
     var database: DatabaseURL?
+    var listening: PostgresAddress?
     var name: String?
     var queues: [String]?
     var concurrency: Int?
@@ -26,6 +27,8 @@ struct WorkerFile: Sendable {
     /// Every key there is, for the help.
     static let reference = """
         database: sqlite:martlet.db  # the option and the variable come first
+        # the server's own address, where database names a pooler
+        listen_database: postgres://worker@db1/jobs
         name: host:pid               # what listings call this worker
         queues: [default, images]    # default: all
         concurrency: 10              # jobs at a time, all kinds together
@@ -46,15 +49,22 @@ struct WorkerFile: Sendable {
             # passed on; always are PATH, HOME, LANG, LC_ALL, TZ, TMPDIR
             environment: [API_TOKEN]
             directory: /srv/images   # default: the worker's own
+            # of the command and all it starts; default: none
+            limits: { memory: 512MiB, cpu: 60s, files: 1024, processes: 64 }
+            nice: 10                 # 0 to 19; default: the worker's own
           report:
             command: [./report]
             # one attempt more than delays
             retry: { delays: [1s, 10s, 5m] }
             # or values to set
             environment: { MODE: nightly }
+            user: nobody             # name or number, for a worker run by root
+            group: nogroup           # default: the user's
         """
 
-    private static let keys = ["database", "name", "queues", "concurrency", "lease", "poll", "grace", "retention", "kinds"]
+    private static let keys = [
+        "database", "listen_database", "name", "queues", "concurrency", "lease", "poll", "grace", "retention", "kinds",
+    ]
 
     init(parsing bytes: [UInt8], file: String) throws(InvalidInput) {
         guard let document = try YAMLDocument.parse(bytes, file: file) else {
@@ -65,6 +75,12 @@ struct WorkerFile: Sendable {
         if let value = root["database"] {
             let text = try value.text()
             database = try value.checked { () throws(InvalidInput) in try DatabaseURL(parsing: text, field: "database") }
+        }
+        if let value = root["listen_database"] {
+            let text = try value.text()
+            listening = try value.checked { () throws(InvalidInput) in
+                try DatabaseURL(parsing: text, field: "listen_database").listening(field: "listen_database")
+            }
         }
         name = try root["name"].map { value throws(InvalidInput) in try value.name() }
         queues = try root["queues"].map { value throws(InvalidInput) in try value.names() }

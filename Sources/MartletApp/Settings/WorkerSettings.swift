@@ -5,10 +5,14 @@ import MartletWorker
 struct WorkerSettings: Sendable {
     let configuration: WorkerConfiguration
     let database: DatabaseURL
+    /// Nil: the database's own address.
+    let listening: PostgresAddress?
     let kinds: [KindSettings]
 
     /// - Throws: ``InvalidInput`` naming the option.
-    init(_ options: WorkerOptions, _ file: WorkerFile, database: DatabaseURL) throws(InvalidInput) {
+    init(
+        _ options: WorkerOptions, _ file: WorkerFile, database: DatabaseURL, environment: [String: String]
+    ) throws(InvalidInput) {
         let standard = WorkerConfiguration()
         configuration = WorkerConfiguration(
             name: try options.name.map { text throws(InvalidInput) in try Values.name(text, field: "--name") } ?? file.name,
@@ -24,7 +28,30 @@ struct WorkerSettings: Sendable {
             drain: options.drain,
             retention: file.retention)
         self.database = database
+        listening = try Self.listening(options, file, database, environment)
         kinds = file.kinds
+    }
+
+    /// The variable and the file may be there for another database; the option is meant.
+    private static func listening(
+        _ options: WorkerOptions, _ file: WorkerFile, _ database: DatabaseURL, _ environment: [String: String]
+    ) throws(InvalidInput) -> PostgresAddress? {
+        func address(_ text: String, _ field: String) throws(InvalidInput) -> PostgresAddress {
+            try DatabaseURL(parsing: text, field: field).listening(field: field)
+        }
+        switch database {
+        case .sqlite:
+            guard options.listenDatabase == nil else {
+                throw InvalidInput(field: "--listen-database", reason: "is for PostgreSQL; an SQLite file is watched")
+            }
+            return nil
+        case .postgres:
+            if let text = options.listenDatabase { return try address(text, "--listen-database") }
+            if let text = environment[DatabaseURL.listenVariable], !text.isEmpty {
+                return try address(text, DatabaseURL.listenVariable)
+            }
+            return file.listening
+        }
     }
 
     private static func duration(

@@ -38,6 +38,7 @@ struct Connector: Sendable {
     let applicationName: String
     let timeout: Duration
     let order: HostOrder?
+    let oldestServer: (version: Int, reason: String)?
 
     func start(_ report: @escaping @Sendable (Result<ConnectionHandle, ConnectFailure>) -> Void) {
         let thread = Thread {
@@ -59,6 +60,10 @@ struct Connector: Sendable {
         } catch {
             PQfinish(connection)
             throw error
+        }
+        if let refusal = tooOld(connection) {
+            PQfinish(connection)
+            throw refusal
         }
         keepAlive(connection)
         guard PQsetnonblocking(connection, 1) == 0, PQenterPipelineMode(connection) == 1 else {
@@ -126,12 +131,22 @@ struct Connector: Sendable {
         // libpq gave up before it knew of any host: an unknown option, or a service that no file defines.
         let isUnusable = text(PQhost(connection)).isEmpty
         let needsPassword = PQconnectionNeedsPassword(connection) == 1
-        let isLasting = needsPassword || !parsed.states.isEmpty && parsed.states.allSatisfy(SQLState.isLasting)
+        let isLasting = needsPassword || parsed.isLasting
         var error = PQError(
             isUnusable ? .invalid : isLasting ? .refused : .unavailable, "\(conninfo.shown): \(parsed.message)",
             sqlState: parsed.states.last)
         if needsPassword { error.hint = "give one in the URL, PGPASSWORD or a password file" }
         return ConnectFailure(error: error)
+    }
+
+    private func tooOld(_ connection: OpaquePointer) -> ConnectFailure? {
+        guard let oldest = oldestServer, Int(PQserverVersion(connection)) < oldest.version else { return nil }
+        let version = text(PQparameterStatus(connection, "server_version"))
+        return ConnectFailure(
+            error: PQError(
+                .refused,
+                "\(conninfo.shown): the server is PostgreSQL \(version); \(oldest.version / 10_000) or newer is needed, \(oldest.reason)"
+            ))
     }
 
     /// A peer that vanished is noticed in about ten seconds, where the connection string does not say otherwise.
@@ -150,64 +165,3 @@ struct Connector: Sendable {
         }
     }
 }
-
-/// What is in force on a connection, from wherever it came: the string, the environment, a service file.
-struct ConnectionOptions {
-    private var values: [String: String] = [:]
-
-    init(_ connection: OpaquePointer) {
-        guard let options = PQconninfo(connection) else { return }
-        defer { PQconninfoFree(options) }
-        var option = options
-        while let name = option.pointee.keyword {
-            if let value = option.pointee.val, value.pointee != 0 { values[String(cString: name)] = String(cString: value) }
-            option += 1
-        }
-    }
-
-    subscript(name: String) -> String? { values[name] }
-
-    /// Nil where it is not set; a century where it is switched off.
-    var connectTimeout: Duration? {
-        guard let seconds = values["connect_timeout"].flatMap({ Int($0) }) else { return nil }
-        return seconds > 0 ? .seconds(max(2, seconds)) : .seconds(36_525 * 86_400)
-    }
-
-    /// Nil where there is only one host.
-    func order(after host: String, port: String) -> HostOrder? {
-        func list(_ name: String) -> [String] {
-            values[name]?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
-        }
-        let order = HostOrder(hosts: list("host"), addresses: list("hostaddr"), ports: list("port"))
-        let count = max(order.hosts.count, order.addresses.count)
-        guard count > 1 else { return nil }
-        let names = order.hosts.isEmpty ? order.addresses : order.hosts
-        let index = names.indices.first { index in
-            names[index] == host && (order.ports.count < 2 || order.ports[index] == port)
-        }
-        return order.rotated(after: index ?? 0)
-    }
-}
-
-/// libpq's words about a failed connect, with the SQLSTATEs taken out of them.
-struct ConnectMessage: Equatable {
-    let message: String
-    let states: [String]
-
-    /// Verbose messages read `FATAL:  28P01: password authentication failed…`, then `LOCATION:  auth_failed, auth.c:335`.
-    init(_ text: String) {
-        var states: [String] = []
-        let lines = text.split(separator: "\n").compactMap { line -> String? in
-            let line = line.trimmingCharacters(in: .whitespaces)
-            guard !line.hasPrefix("LOCATION:") else { return nil }
-            guard let match = line.firstMatch(of: #/:  ([0-9A-Z]{5}): /#) else { return line }
-            states.append(String(match.1))
-            return line.replacingCharacters(in: match.range, with: ":  ")
-        }
-        self.states = states
-        message = lines.joined(separator: "; ").replacingOccurrences(of: ":  ", with: ": ")
-    }
-}
-
-func text(_ pointer: UnsafePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }
-func text(_ pointer: UnsafeMutablePointer<CChar>?) -> String { pointer.map { String(cString: $0) } ?? "" }

@@ -2,12 +2,16 @@ import CPostgres
 
 /// How to reach a server: anything libpq takes, a URL or `key=value` words. May hold a password; `shown` never does.
 package struct Conninfo: Sendable {
+    /// As libpq takes it.
     package let string: String
+    /// What the string says of a pooler, in a word that is ours.
+    package let pooler: Pooler?
     /// For people: the same without passwords.
     package let shown: String
 
     /// - Throws: `.invalid`, when libpq cannot parse it.
     package init(_ string: String) throws(PQError) {
+        let (string, pooler) = try Pooler.take(from: string)
         var message: UnsafeMutablePointer<CChar>?
         guard let options = PQconninfoParse(string, &message) else {
             defer { PQfreemem(message) }
@@ -15,13 +19,8 @@ package struct Conninfo: Sendable {
         }
         defer { PQconninfoFree(options) }
         self.string = string
-        shown = Self.render(Self.given(options), isURL: Self.isURL(string))
-    }
-
-    package var isURL: Bool { Self.isURL(string) }
-
-    private static func isURL(_ string: String) -> Bool {
-        string.hasPrefix("postgres://") || string.hasPrefix("postgresql://")
+        self.pooler = pooler
+        shown = Self.render(Self.given(options), isURL: Pooler.isURL(string))
     }
 
     /// libpq quotes the part that it did not understand, which may be the password.

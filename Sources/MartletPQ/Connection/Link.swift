@@ -21,25 +21,54 @@ final class Link {
     private(set) var lastHeard = Moment.never
 
     private let poller: Poller
-    private let usesPrepared: Bool
-    private var connection: OpaquePointer?
-    private var prepared: [PreparedKey: String] = [:]
-    private var lastName = 0
+    private let sightings: PoolerSightings
+    private let pooler: Pooler
+    var session = Session.unasked
+    var connection: OpaquePointer?
+    var prepared: [PreparedKey: String] = [:]
+    var lastName = 0
     private var isWriteBlocked = false
     /// The server refused to write here: to be left as soon as what was sent has been answered.
     private var isReadOnly: PQError?
-    private var events: [Event] = []
+    var events: [Event] = []
+    /// The COPY that the connection is busy with, and whether libpq holds a chunk of it.
+    var copying: CopyFeed?
+    var isChunkSent = false
 
-    init(number: Int, lane: Lane, poller: Poller, usesPrepared: Bool) {
+    /// Whose the session at the other end is. Until that is known nothing is left behind in it.
+    enum Session {
+        case unasked
+        case asked
+        case ours
+        /// A pooler lends it for one transaction.
+        case lent
+    }
+
+    /// A server tells its process id when it lets us in, and a pooler some number that is not the one of the session.
+    static let whoAnswers = "select pg_catalog.pg_backend_pid()"
+
+    init(number: Int, lane: Lane, poller: Poller, sightings: PoolerSightings, pooler: Pooler) {
+        self.sightings = sightings
         self.number = number
         self.lane = lane
         self.poller = poller
-        self.usesPrepared = usesPrepared
+        self.pooler = pooler
+    }
+
+    func isOurs(_ answer: Rows) -> Bool {
+        guard let connection else { return false }
+        return answer.int(0, 0) == Int64(PQbackendPID(connection))
     }
 
     func adopt(_ handle: ConnectionHandle, now: Moment) {
         generation += 1
         connection = handle.pointer
+        session =
+            switch pooler {
+            case .auto: .unasked
+            case .direct, .session: .ours
+            case .transaction: .lent
+            }
         lastHeard = now
         poller.add(PQsocket(handle.pointer), number: number)
     }
@@ -53,77 +82,7 @@ final class Link {
         return events
     }
 
-    // MARK: Sending
-
-    func send(_ ticket: Ticket) {
-        guard let connection else { return events.append(.again(ticket, nil)) }
-        switch ticket.request.work {
-        case .steps(let steps): send(steps, ticket, connection)
-        case .script(let sql), .copy(let sql, _): send(script: sql, ticket, connection)
-        }
-    }
-
-    private func send(_ steps: [Step], _ ticket: Ticket, _ connection: OpaquePointer) {
-        var commands: [Pipeline<Ticket, Rows>.Command] = []
-        for step in steps {
-            guard send(step, &commands, connection) else { return refuse(ticket, connection) }
-        }
-        let isSent = PQpipelineSync(connection) == 1
-        pipeline.sent(ticket, commands, deadline: ticket.request.deadline, mayRepeat: !ticket.hasRepeated)
-        if !isSent { breakOff() }
-    }
-
-    /// Without its sync nothing of a unit takes effect. libpq refuses only what no server could take, or a lost connection.
-    private func refuse(_ ticket: Ticket, _ connection: OpaquePointer) {
-        if PQstatus(connection) == CONNECTION_OK {
-            events.append(.finished(ticket, .failure(PQError(.invalid, lastMessage(connection)))))
-        } else {
-            events.append(.again(ticket, nil))
-        }
-        breakOff()
-    }
-
-    private func send(
-        _ step: Step, _ commands: inout [Pipeline<Ticket, Rows>.Command], _ connection: OpaquePointer
-    ) -> Bool {
-        let count = Int32(step.types.count)
-        let name = usesPrepared ? step.preparedKey.map { prepare($0, step, &commands, connection) } : nil
-        if case .some(nil) = name { return false }
-        commands.append(.execute)
-        return step.bytes.withUnsafeBytes { bytes in
-            let values = step.offsets.map { offset in
-                offset < 0 ? nil : UnsafePointer(bytes.baseAddress!.advanced(by: offset).assumingMemoryBound(to: CChar.self))
-            }
-            let binary = [Int32](repeating: 1, count: step.types.count)
-            if case .some(.some(let name)) = name {
-                return PQsendQueryPrepared(connection, name, count, values, step.lengths, binary, 1) == 1
-            }
-            return PQsendQueryParams(
-                connection, step.statement.sql, count, step.types, values, step.lengths, binary, 1) == 1
-        }
-    }
-
-    /// - Returns: the name of the prepared statement, nil when the connection is lost.
-    private func prepare(
-        _ key: PreparedKey, _ step: Step, _ commands: inout [Pipeline<Ticket, Rows>.Command], _ connection: OpaquePointer
-    ) -> String? {
-        if let name = prepared[key] { return name }
-        lastName += 1
-        let name = "martlet_\(lastName)"
-        prepared[key] = name
-        commands.append(.prepare(key))
-        guard PQsendPrepare(connection, name, step.statement.sql, Int32(step.types.count), step.types) == 1 else {
-            return nil
-        }
-        return name
-    }
-
-    private func send(script: String, _ ticket: Ticket, _ connection: OpaquePointer) {
-        guard PQexitPipelineMode(connection) == 1, PQsendQuery(connection, script) == 1 else {
-            return refuse(ticket, connection)
-        }
-        pipeline.sent(ticket, [], deadline: ticket.request.deadline, alone: true, mayRepeat: false)
-    }
+    // MARK: Writing
 
     /// Hands to the operating system what it takes now, and asks to be told when it takes more.
     func flush() {
@@ -145,43 +104,6 @@ final class Link {
 
     func becameWritable() { flush() }
 
-    // MARK: Copying
-
-    private var copying: CopyFeed?
-    private var isChunkSent = false
-
-    func isCopying(_ feed: CopyFeed) -> Bool { copying === feed }
-
-    private func feedCopy(_ connection: OpaquePointer) {
-        guard let feed = copying else { return }
-        if let chunk = feed.pending {
-            if !isChunkSent {
-                let isTaken = chunk.withUnsafeBytes { bytes in
-                    PQputCopyData(connection, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
-                        == 1
-                }
-                guard isTaken else { return breakOff() }
-                isChunkSent = true
-            }
-            guard PQflush(connection) == 0 else { return }
-            isChunkSent = false
-            feed.chunkTaken()
-        }
-        guard let end = feed.pendingEnd else { return }
-        switch end {
-        case .complete: endCopy(connection, nil)
-        case .abandoned(let reason): endCopy(connection, reason)
-        }
-    }
-
-    private func endCopy(_ connection: OpaquePointer, _ reason: String?) {
-        copying = nil
-        isChunkSent = false
-        guard PQputCopyEnd(connection, reason) == 1 else { return breakOff() }
-        // The server may have refused the rows long ago; its answer has been read then, and nothing more will come.
-        readResults(connection)
-    }
-
     // MARK: Receiving
 
     func becameReadable(now: Moment) {
@@ -196,7 +118,7 @@ final class Link {
         if !isAlive { breakOff() } else { flush() }
     }
 
-    private func readResults(_ connection: OpaquePointer) {
+    func readResults(_ connection: OpaquePointer) {
         var isAfterNull = false
         while self.connection != nil, !pipeline.isEmpty, copying == nil, PQisBusy(connection) == 0 {
             guard let result = PQgetResult(connection) else {
@@ -232,7 +154,6 @@ final class Link {
             PQclear(result)
             act(on: pipeline.receive(.skipped))
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
-            life.proved()
             act(on: pipeline.receive(.done(Rows(result))))
         case PGRES_COPY_IN:
             PQclear(result)
@@ -260,7 +181,11 @@ final class Link {
             break
         case .forget(let key):
             prepared[key] = nil
+        case .learned(let rows):
+            session = isOurs(rows) ? .ours : .lent
+            sightings.note(isPooled: session == .lent)
         case .finish(let ticket, let result):
+            life.proved()
             events.append(.finished(ticket, result))
         case .again(let ticket):
             events.append(.again(ticket, nil))
@@ -312,6 +237,10 @@ final class Link {
     func breakOff(_ error: PQError? = nil) {
         guard let connection else { return }
         let reason = error ?? PQError(.unavailable, lastMessage(connection))
+        // Of several hosts the next one may be the one that takes writes, even if the connection string does not ask for that.
+        if isReadOnly != nil {
+            order = ConnectionOptions(connection).order(after: text(PQhost(connection)), port: text(PQport(connection)))
+        }
         self.connection = nil
         // libpq may have closed it already, which takes it from the poller as well.
         if PQsocket(connection) >= 0 { poller.remove(PQsocket(connection)) }
@@ -331,7 +260,7 @@ final class Link {
         events.append(.broke(reason))
     }
 
-    private func lastMessage(_ connection: OpaquePointer) -> String {
+    func lastMessage(_ connection: OpaquePointer) -> String {
         let message = ConnectMessage(text(PQerrorMessage(connection))).message
         return message.isEmpty ? "the server closed the connection" : message
     }

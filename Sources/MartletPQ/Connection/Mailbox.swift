@@ -13,8 +13,8 @@ enum Letter: Sendable {
     case copyEnd(CopyFeed, Lane, CopyFeed.Ending)
     case subscribe(Subscription)
     case unsubscribe(Int)
-    /// A subscription's own request has ended; nil is success.
-    case subscriptionAnswered(Int, generation: Int, PQError?)
+    /// A subscription's own request has ended.
+    case subscriptionAnswered(Int, generation: Int, SubscriptionAnswer)
     case close(@Sendable () -> Void)
 }
 

@@ -3,15 +3,16 @@ import Glibc
 
 /// The I/O thread: owns every connection of a client, and runs nothing else but the resumption of those who wait.
 final class Reactor {
-    private let options: PQOptions
-    private let mailbox: Mailbox
+    let options: PQOptions
+    let mailbox: Mailbox
+    private let sightings: PoolerSightings
     private let poller = Poller()
     private var pools: [Lane: Pool] = [:]
-    private var listeners: [Int: Pool] = [:] {
+    var listeners: [Int: Pool] = [:] {
         didSet { allPools = Array(pools.values) + Array(listeners.values) }
     }
     private var allPools: [Pool] = []
-    private var links: [Int: Link] = [:]
+    var links: [Int: Link] = [:]
     private var lastLink = 0
     private var random = SystemRandomNumberGenerator()
     private var closing: (@Sendable () -> Void)?
@@ -19,8 +20,9 @@ final class Reactor {
     /// The number under which the poller reports the mailbox; links count from 1.
     private static let mailboxNumber = 0
 
-    init(options: PQOptions, mailbox: Mailbox) {
+    init(options: PQOptions, mailbox: Mailbox, sightings: PoolerSightings) {
         self.options = options
+        self.sightings = sightings
         self.mailbox = mailbox
         poller.add(mailbox.descriptor, number: Self.mailboxNumber)
         pools[.shared] = pool(.shared, options.connections)
@@ -32,8 +34,9 @@ final class Reactor {
         let links = (0..<count).map { _ in
             lastLink += 1
             let link = Link(
-                number: lastLink, lane: lane, poller: poller,
-                usesPrepared: options.prepared && subscription == nil)
+                number: lastLink, lane: lane, poller: poller, sightings: sightings,
+                // A subscription asks who answers by itself, and prepares nothing.
+                pooler: subscription == nil ? options.pooler : .transaction)
             self.links[lastLink] = link
             return link
         }
@@ -114,11 +117,11 @@ final class Reactor {
             feed.end(ending)
             flushCopy(feed, lane)
         case .subscribe(let subscription):
-            let pool = pool(.listener, 1, subscription)
-            listeners[subscription.number] = pool
+            listeners[subscription.number] = pool(.listener, 1, subscription)
+            if subscription.pooler == .transaction { becomeDeaf(subscription) }
         case .unsubscribe(let number): unsubscribe(number)
-        case .subscriptionAnswered(let number, let generation, let error):
-            subscriptionAnswered(number, generation, error)
+        case .subscriptionAnswered(let number, let generation, let answer):
+            subscriptionAnswered(number, generation, answer)
         case .close(let done): close(done)
         }
     }
@@ -156,7 +159,7 @@ final class Reactor {
     private func connect(_ link: Link, _ pool: Pool) {
         let connector = Connector(
             conninfo: pool.conninfo, applicationName: options.applicationName, timeout: options.connectTimeout,
-            order: link.order)
+            order: link.order, oldestServer: options.oldestServer)
         connector.start { [mailbox, number = link.number] result in
             guard !mailbox.post(.connected(link: number, result)) else { return }
             if case .success(let handle) = result { PQfinish(handle.pointer) }
@@ -173,7 +176,7 @@ final class Reactor {
             guard link.life.connected() else { return PQfinish(handle.pointer) }
             link.order = nil
             link.adopt(handle, now: .now)
-            if let subscription = pool.subscription { ask(subscription.greeting, subscription, pool, link) }
+            if let subscription = pool.subscription { greet(subscription, link) }
         case .failure(let failure):
             link.order = failure.nextOrder
             link.life.failed(now: .now, random: Double.random(in: 0..<1, using: &random))
@@ -243,44 +246,9 @@ final class Reactor {
             .unavailable, "no connection to \(pool.conninfo.shown) in \(waited)\(reason)", sqlState: pool.trouble?.sqlState)
     }
 
-    // MARK: Listening
+    // MARK: The end
 
-    /// The listener's connection is silent for hours; a question now and then tells a quiet one from a dead one.
-    private func probe(_ pool: Pool, now: Moment) {
-        guard let subscription = pool.subscription, let link = pool.links.first, link.life.isReady,
-            link.pipeline.isEmpty, link.lastHeard + options.liveness <= now
-        else { return }
-        ask([Subscription.probe], subscription, pool, link)
-    }
-
-    private func ask(_ steps: [Step], _ subscription: Subscription, _ pool: Pool, _ link: Link) {
-        let now = Moment.now
-        let isGreeting = steps.count != 1 || steps[0].statement !== Subscription.probe.statement
-        let (number, generation) = (subscription.number, link.generation)
-        let request = Request(.steps(steps), lane: .listener, submitted: now, deadline: now + options.liveness) {
-            [mailbox, stream = subscription.stream] result in
-            switch result {
-            case .success:
-                if isGreeting { stream.yield(.listening) }
-            case .failure(let error):
-                _ = mailbox.post(.subscriptionAnswered(number, generation: generation, error))
-            }
-        }
-        link.send(Ticket(request: request))
-        link.flush()
-    }
-
-    private func subscriptionAnswered(_ number: Int, _ generation: Int, _ error: PQError?) {
-        guard let error, let link = listeners[number]?.links.first, link.generation == generation else { return }
-        link.breakOff(error)
-    }
-
-    private func unsubscribe(_ number: Int) {
-        guard let pool = listeners.removeValue(forKey: number) else { return }
-        drop(pool)
-    }
-
-    private func drop(_ pool: Pool) {
+    func drop(_ pool: Pool) {
         for link in pool.links {
             link.life.close()
             link.breakOff(.closed)
@@ -291,8 +259,6 @@ final class Reactor {
         }
         pool.subscription?.stream.finish()
     }
-
-    // MARK: The end
 
     /// What was sent is still answered; what waits is not sent any more.
     private func close(_ done: @escaping @Sendable () -> Void) {

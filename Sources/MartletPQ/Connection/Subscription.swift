@@ -5,17 +5,23 @@ package enum Notice: Sendable, Equatable {
     case notification(channel: String, payload: String)
     /// The connection is lost; notifications are missed until the next `listening`.
     case lost(String)
+    /// A pooler answered, which has no session to listen in. The last notice.
+    case deaf
 }
 
 final class Subscription: Sendable {
     let number: Int
     let conninfo: Conninfo
+    let pooler: Pooler
     let channels: [String]
     let stream: AsyncStream<Notice>.Continuation
 
-    init(number: Int, conninfo: Conninfo, channels: [String], stream: AsyncStream<Notice>.Continuation) {
+    init(
+        number: Int, conninfo: Conninfo, pooler: Pooler, channels: [String], stream: AsyncStream<Notice>.Continuation
+    ) {
         self.number = number
         self.conninfo = conninfo
+        self.pooler = pooler
         self.channels = channels
         self.stream = stream
     }
@@ -26,4 +32,15 @@ final class Subscription: Sendable {
     }
 
     static let probe = Step(.once("select"))
+
+    /// A LISTEN on a session that is only lent would go on there for others, and never reach us.
+    static let meeting = Step(.once(Link.whoAnswers))
+}
+
+/// What a subscription's own request has brought.
+enum SubscriptionAnswer: Sendable {
+    case alive
+    /// Who answers at the other end.
+    case met(Rows)
+    case failed(PQError)
 }

@@ -14,6 +14,8 @@ struct Pipeline<Unit, Answer> {
     enum Command: Equatable {
         case prepare(PreparedKey)
         case execute
+        /// A question of the connection's own, whose answer is not the caller's.
+        case aside
     }
 
     enum Arrival {
@@ -29,6 +31,8 @@ struct Pipeline<Unit, Answer> {
         case none
         /// The statement is not prepared on the connection after all.
         case forget(PreparedKey)
+        /// The answer to an aside.
+        case learned(Answer)
         case finish(Unit, Result<[Answer], PQError>)
         /// Send again; a cancel that was meant for another has hit it.
         case again(Unit)
@@ -114,10 +118,12 @@ struct Pipeline<Unit, Answer> {
         case .done(let answer):
             entries.updateFirst { entry in
                 entry.next += 1
-                if case .prepare = command { return }
-                entry.answers.append(answer)
+                switch command {
+                case .prepare, .aside: break
+                case .execute, nil: entry.answers.append(answer)
+                }
             }
-            return .none
+            return command == .aside ? .learned(answer) : .none
         case .failed(let flaw):
             entries.updateFirst { entry in
                 entry.next += 1
@@ -135,7 +141,7 @@ struct Pipeline<Unit, Answer> {
     private static func forgetting(_ command: Command) -> Action? {
         switch command {
         case .prepare(let key): .forget(key)
-        case .execute: nil
+        case .execute, .aside: nil
         }
     }
 
@@ -243,32 +249,5 @@ struct Pipeline<Unit, Answer> {
     /// A cancel that has been delivered finds an idle session and is forgotten there.
     private mutating func settleSuspicion() {
         if cancelsUnderway == 0, entries.isEmpty { isSuspect = false }
-    }
-}
-
-extension PQError.Code {
-    fileprivate var shown: String {
-        switch self {
-        case .deadline: "the time was over, and the server stopped the request"
-        case .cancelled: "the task was cancelled, and the server stopped the request"
-        case .server, .refused, .unavailable, .unknownOutcome, .overloaded, .closed, .invalid: "the request was stopped"
-        }
-    }
-}
-
-extension PQError {
-    fileprivate static func unanswered(_ code: Code) -> PQError {
-        let reason = code == .cancelled ? "the task was cancelled" : "the time was over"
-        return PQError(.unknownOutcome, "\(reason) before the server answered; the request may or may not have happened")
-    }
-
-    /// The session has lost the prepared statement (a pooler gave us another one, or DISCARD ALL), or has another under the
-    /// name, or the table's shape has changed under it.
-    fileprivate var isStalePlan: Bool {
-        switch sqlState {
-        case SQLState.noSuchPreparedStatement, SQLState.duplicatePreparedStatement: true
-        case SQLState.featureNotSupported: routine == "RevalidateCachedQuery"
-        default: false
-        }
     }
 }

@@ -16,7 +16,7 @@ struct Database: Sendable {
             var settings = try PQOptions(options.url)
             settings.connections = 2
             settings.dedicated = [.heartbeat]
-            settings.prepared = options.prepared
+            settings.oldestServer = (130_000, "which knows 64-bit transaction ids")
             settings.within = options.within
             place = Place(shown: settings.conninfo.shown, schema: options.schema)
             client = PQClient(settings)
@@ -41,9 +41,7 @@ struct Database: Sendable {
         var attempt = 1
         while true {
             do throws(PQError) {
-                return try await shielded { [client] () throws(PQError) in
-                    try await client.run(statement, parameters, within: within)
-                }
+                return try await client.run(statement, parameters, within: within, untilDone: true)
             } catch {
                 guard again(error), attempt < Self.attempts else { throw StoreError(error, place) }
                 attempt += 1

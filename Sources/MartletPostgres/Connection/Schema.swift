@@ -10,27 +10,15 @@ enum Schema {
             sql: $0.sql.map { String(decoding: $0, as: UTF8.self) }.joined())
     }
 
-    /// The oldest server with xid8 and pg_current_snapshot().
-    private static let oldestServer = 130_000
     /// Raised by a step that somebody else has carried out meanwhile.
     private static let alreadyDone = "MT001"
     /// Raised where a queue restored from a dump is worked with.
     static let restored = "MT002"
 
     static func status(_ database: Database, within: Duration? = nil) async throws(StoreError) -> MigrationStatus {
-        let server = try await database.run(
-            .once(
-                """
-                select current_setting('server_version_num')::int4, current_setting('server_version'),
-                  to_regclass($1) is not null
-                """), [.text("\(database.place.quoted).migration")], within: within)
-        guard server.int(0, 0) >= oldestServer else {
-            throw StoreError(
-                .incompatible,
-                "\(database.place.shown) is PostgreSQL \(server.text(0, 1)); 13 or newer is needed, which knows 64-bit "
-                    + "transaction ids")
-        }
-        guard server.bool(0, 2) else { return MigrationStatus(current: 0, known: migrations) }
+        let table = try await database.run(
+            .once("select to_regclass($1) is not null"), [.text("\(database.place.quoted).migration")], within: within)
+        guard table.bool(0, 0) else { return MigrationStatus(current: 0, known: migrations) }
         let rows = try await database.run(
             .once(
                 """

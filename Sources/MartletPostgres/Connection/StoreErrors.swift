@@ -7,13 +7,48 @@ extension StoreError {
         case .server:
             self = .refused(error, place)
         case .refused, .invalid:
-            self.init(.unusable, "\(place.shown): \(error.message)")
+            self.init(.unusable, Self.at(place, error))
+        case .unavailable where error.sqlState == "25006":
+            self = .readOnly(error, place)
         case .unavailable, .deadline, .overloaded, .cancelled:
-            self.init(.unavailable, "\(place.shown): \(error.message)")
+            self.init(.unavailable, Self.at(place, error))
         case .unknownOutcome:
             self.init(.unknown, "\(place.shown): the connection broke before the answer: \(error.message)")
         case .closed:
             self.init(.closed, "\(place.shown) was closed")
+        }
+    }
+
+    /// What went wrong while connecting names the place itself.
+    private static func at(_ place: Place, _ error: PQError) -> String {
+        let hint = error.hint.map { " (\($0))" } ?? ""
+        return (error.message.contains(place.shown) ? error.message : "\(place.shown): \(error.message)") + hint
+    }
+
+    /// A client leaves a session that turned read-only and looks for another; this is what is left when there is none.
+    private static func readOnly(_ error: PQError, _ place: Place) -> StoreError {
+        StoreError(
+            .unavailable,
+            "\(place.shown) takes no writes: it is a standby, or read-only (\(error.message)). Name all hosts in the URL, with "
+                + "target_session_attrs=read-write")
+    }
+
+    /// The one that may do what was refused, where the server names it; see `create_roles` in `migrations/`.
+    private static func roles(for message: String, _ schema: String) -> String {
+        switch message.wholeMatch(of: #/permission denied for (\w+) (\w+)/#).map({ ($0.1, $0.2) }) {
+        case ("function", "repair")?:
+            "\(schema)_admin"
+        case ("function", "enqueue")?, ("function", "enqueue_many")?, ("function", "enqueue_batch")?,
+            ("function", "make_lanes")?:
+            "\(schema)_producer, or \(schema)_worker where it runs jobs"
+        case ("function", "claim")?, ("function", "settle")?, ("function", "register")?, ("function", "heartbeat")?,
+            ("function", "deregister")?, ("function", "recover")?, ("function", "promote")?, ("function", "retain")?:
+            "\(schema)_worker"
+        case ("schema", _)?, nil:
+            "\(schema)_worker, \(schema)_producer where it only enqueues, \(schema)_reader where it looks, or \(schema)_admin "
+                + "where it repairs"
+        case _?:
+            "\(schema)_reader, or \(schema)_admin where it repairs"
         }
     }
 
@@ -29,7 +64,9 @@ extension StoreError {
             StoreError(
                 .unusable,
                 "\(place.shown): \(error.message). Let the owner run martlet migrate roles, then grant this user "
-                    + "\(place.schema)_worker, or \(place.schema)_producer where it only enqueues")
+                    + roles(for: error.message, place.schema))
+        case "25006":
+            readOnly(error, place)
         case Schema.restored:
             StoreError(
                 .incompatible,

@@ -40,13 +40,15 @@ struct Settle: Sendable {
 
     /// In the order of leases and indexes; of the same job twice, only the first.
     private static func withoutRepeats(_ settlements: [Settlement]) -> (first: [Settlement], repeated: [Settlement]) {
-        let sorted = settlements.enumerated().sorted { a, b in
-            (a.element.lease, a.element.index, a.offset) < (b.element.lease, b.element.index, b.offset)
+        let isSorted = zip(settlements, settlements.dropFirst()).allSatisfy { ($0.lease, $0.index) < ($1.lease, $1.index) }
+        if isSorted { return (settlements, []) }
+        let sorted = settlements.indices.sorted { a, b in
+            (settlements[a].lease, settlements[a].index, a) < (settlements[b].lease, settlements[b].index, b)
         }
         var first: [Settlement] = []
         var repeated: [Settlement] = []
         first.reserveCapacity(sorted.count)
-        for (_, settlement) in sorted {
+        for settlement in sorted.lazy.map({ settlements[$0] }) {
             if let last = first.last, last.lease == settlement.lease, last.index == settlement.index {
                 repeated.append(settlement)
             } else {

@@ -8,6 +8,13 @@ enum Diagnose {
         let status = try await Schema.status(database)
         var findings = [Finding("schema", .ok, "version \(status.current) of \(status.latest)")]
         findings += try await server(database)
+        if database.client.isPooled {
+            findings.append(
+                Finding(
+                    "pooler", .note,
+                    "a pooler lends sessions for one transaction: workers find new jobs by polling, unless --listen-database "
+                        + "names the server's own address"))
+        }
         findings.append(try await snapshots(database))
         findings.append(try await restored(database))
         findings.append(try await audit(database))

@@ -221,7 +221,7 @@ struct SlotState {
             followUps = report.followUps
         } else {
             ending = Ending(
-                report.outcome, attempt: job.attempt, crashes: job.crashes, maxAttempts: maxAttempts, retry: handler.retry,
+                report.outcome, attempt: job.attempt, maxAttempts: maxAttempts, crashes: job.crashes, retry: handler.retry,
                 random: random())
         }
         add(
@@ -284,12 +284,12 @@ extension SlotState.Stop {
         case .cancelled:
             switch outcome {
             case .completed: return outcome
-            case .retry, .snooze, .discard, .crashed, .cancelled, .interrupted: return .cancelled
+            case .retry, .snooze, .discard, .cancelled, .interrupted, .crashed: return .cancelled
             }
         case .interrupted:
             switch outcome {
             case .completed, .snooze, .discard: return outcome
-            case .retry, .crashed, .cancelled, .interrupted: return .interrupted
+            case .retry, .cancelled, .interrupted, .crashed: return .interrupted
             }
         }
     }

@@ -1,0 +1,50 @@
+import Foundation
+
+/// One run of the program: what was asked for, what was measured, and the PostgreSQL server that its cases share.
+final class Bench {
+    let options: BenchOptions
+    private(set) var measurements: [Measurement] = []
+    private var server: BenchServer?
+
+    init(_ options: BenchOptions) { self.options = options }
+
+    /// Started by the first case that asks.
+    func postgres() throws -> BenchServer {
+        if let server { return server }
+        let new = try BenchServer()
+        server = new
+        return new
+    }
+
+    /// The server's version and what was set, once there is one.
+    var serverSettings: [String: String] { server?.settings ?? [:] }
+
+    func report(
+        _ name: String, _ unit: String, _ values: [Double], atLeast floor: Double? = nil, atMost ceiling: Double? = nil
+    ) {
+        let target = floor.map { (value: $0, isFloor: true) } ?? ceiling.map { (value: $0, isFloor: false) }
+        let measurement = Measurement(name: name, unit: unit, values: values, target: target)
+        measurements.append(measurement)
+        print(measurement.line)
+        // A file or a pipe shows each line as it comes, too.
+        fflush(nil)
+    }
+
+    /// What ours is of another's, round by round: both met the same noise.
+    func reportRatio(_ name: String, _ values: [Double], of others: [Double], atLeast floor: Double) {
+        report(name, "×", zip(values, others).map { $0 / $1 }, atLeast: floor)
+    }
+
+    /// One run to warm up, then those that count.
+    func repeated<T>(_ body: () async throws -> T) async throws -> [T] {
+        _ = try await body()
+        return try await rounds(body)
+    }
+
+    /// Without one to warm up: for what brings a fresh database, or a floor that is measured beside it each time.
+    func rounds<T>(_ body: () async throws -> T) async throws -> [T] {
+        var results: [T] = []
+        for _ in 0..<options.runs { results.append(try await body()) }
+        return results
+    }
+}
