@@ -26,8 +26,12 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -77,17 +81,29 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
+            name: "MartletWebhooks",
+            dependencies: [
+                "MartletCore", "MartletWorker",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Instrumentation", package: "swift-distributed-tracing"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: settings),
+        .target(
             name: "Martlet",
             dependencies: [
-                "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle, signals,
+                "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWebhooks", "MartletWorker", log,
+                lifecycle, signals,
             ],
             swiftSettings: settings),
         .target(
             name: "MartletApp",
             dependencies: [
-                "Martlet", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", "Yams", log,
-                lifecycle,
-                signals,
+                "Martlet", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWebhooks",
+                "MartletWorker", "Yams", log, lifecycle, signals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -112,6 +128,9 @@ let package = Package(
             name: "MartletBench",
             dependencies: [
                 "CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", "MartletWorker", log,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Benchmarks/MartletBench", swiftSettings: settings),
         // A user's program for the fault suite: its jobs are as bad as they can be.
@@ -141,7 +160,9 @@ let package = Package(
         .testTarget(
             name: "MartletAppTests",
             dependencies: [
-                "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", "martlet", log,
+                "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWebhooks", "MartletWorker",
+                "martlet",
+                log,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
@@ -149,6 +170,18 @@ let package = Package(
             name: "MartletFaultTests",
             dependencies: [
                 "FaultProgram", "MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "martlet",
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletWebhooksTests",
+            dependencies: [
+                "MartletCore", "MartletStore", "MartletTestSupport", "MartletWebhooks", "MartletWorker", log,
+                .product(name: "Instrumentation", package: "swift-distributed-tracing"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: settings),
     ]

@@ -64,9 +64,11 @@ public final class Worker: Service {
 
     /// In a child process that another worker started, it never returns; see ``runAsChild(jobs:)``.
     ///
-    /// - Throws: ``InvalidInput`` when two job types share a kind, a kind is no name, or a limit makes no sense.
+    /// - Parameter webhooks: kinds that are HTTP calls, and need no type of this program.
+    /// - Throws: ``InvalidInput`` when two job types share a kind, a kind is no name, a limit makes no sense, or a secret that a
+    ///   webhook needs is not there.
     public init(
-        _ client: Client, jobs: [any Job.Type], configuration: Configuration = Configuration(),
+        _ client: Client, jobs: [any Job.Type], webhooks: [Webhook] = [], configuration: Configuration = Configuration(),
         logger: Logger = Logger(label: "martlet")
     ) throws(InvalidInput) {
         if ChildMode.isChild { ChildMode.serve(Handler.bodies(jobs)) }
@@ -77,6 +79,12 @@ public final class Worker: Service {
                 throw InvalidInput(field: "jobs", reason: "two of them have the kind \(job.kind)")
             }
             handlers.append(try Handler(job, hasChildMode: hasChildMode))
+        }
+        for webhook in webhooks {
+            guard !handlers.contains(where: { $0.kind == webhook.kind }) else {
+                throw InvalidInput(field: "webhooks", reason: "the kind \(webhook.kind) is there already")
+            }
+            handlers.append(try Handler(webhook))
         }
         service = WorkerService(
             store: client.store, handlers: handlers, configuration: try WorkerConfiguration(configuration), logger: logger)

@@ -8,14 +8,16 @@ import Synchronization
 /// One worker from its start to its end, between signals, progress and log.
 struct WorkerRun {
     let settings: WorkerSettings
+    let handlers: [Handler]
     let store: any JobStore
     let log: DaemonLog
     let logsArgs: Bool
 
     private let running = RunningJobs()
 
-    init(settings: WorkerSettings, store: any JobStore, log: DaemonLog, logsArgs: Bool) {
+    init(settings: WorkerSettings, handlers: [Handler], store: any JobStore, log: DaemonLog, logsArgs: Bool) {
         self.settings = settings
+        self.handlers = handlers
         self.store = store
         self.log = log
         self.logsArgs = logsArgs
@@ -30,7 +32,7 @@ struct WorkerRun {
         let progress = DrainProgress()
         let shows = log.showsProgress
         let worker = WorkerService(
-            store: store, handlers: settings.kinds.map(handler), configuration: settings.configuration, logger: log.logger
+            store: store, handlers: handlers.map(telling), configuration: settings.configuration, logger: log.logger
         ) { [running] event in
             running.observe(event)
             if shows { progress.observe(event) } else { log.tellSuccess(event) }
@@ -55,9 +57,8 @@ struct WorkerRun {
         return worker.tally
     }
 
-    private func handler(_ kind: KindSettings) -> Handler {
-        let handler = Handler(
-            kind: kind.kind, command: kind.command, concurrency: kind.concurrency, timeout: kind.timeout, retry: kind.retry)
+    /// A handler that logs args first, if that is wanted.
+    private func telling(_ handler: Handler) -> Handler {
         guard logsArgs else { return handler }
         return handler.wrapped { call, run in
             call.logger.info("args", metadata: ["args": "\(call.args.string)"])

@@ -60,6 +60,21 @@ struct WorkerFile: Sendable {
             environment: { MODE: nightly }
             user: nobody             # name or number, for a worker run by root
             group: nogroup           # default: the user's
+          notify:
+            http:                    # instead of command
+              # {user}: that field of args, in path or query
+              url: "https://example.com/users/{user}"
+              method: POST           # or GET, HEAD, PUT, PATCH, DELETE
+              headers:
+                X-Source: martlet
+                # secrets: from a variable of the worker's, or a file
+                Authorization: { env: API_TOKEN, prefix: "Bearer " }
+                X-Key: { file: /run/secrets/key }
+              # completed, retry or discard; 4xx: the other ones
+              statuses: { 404: completed, 4xx: discard }
+              allow_private: false   # loopback, 10.0.0.0/8 and the like
+              certificates: ca.pem   # to trust besides the system's
+            concurrency: 200
         """
 
     private static let keys = [

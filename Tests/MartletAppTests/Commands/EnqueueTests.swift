@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import MartletCore
 import MartletStore
+import MartletWorker
 import Testing
 
 @testable import MartletApp

@@ -5,6 +5,13 @@ import Testing
 
 @testable import MartletApp
 
+extension KindSettings {
+    var command: CommandSpec? {
+        guard case .command(let command) = work else { return nil }
+        return command
+    }
+}
+
 @Suite struct WorkerFileTests {
     private func parse(_ text: String) throws(InvalidInput) -> WorkerFile {
         try WorkerFile(parsing: Array(text.utf8), file: "martlet.yaml")
@@ -12,13 +19,13 @@ import Testing
 
     @Test func `the help shows a file that can be read, and names every key`() throws {
         let file = try WorkerFile(parsing: Array(WorkerFile.reference.utf8), file: "help")
-        #expect(file.kinds.map(\.kind) == ["resize", "report"])
+        #expect(file.kinds.map(\.kind) == ["resize", "report", "notify"])
         #expect(file.kinds[0].retry == RetryPolicy() && file.kinds[0].timeout == Limits.defaultTimeout)
         let standard = WorkerConfiguration()
         #expect(file.concurrency == standard.concurrency && file.lease == standard.lease)
         #expect(file.poll == standard.poll && file.grace == standard.grace && file.retention == standard.retention)
         #expect(file.name != nil && file.queues != nil && file.database == .default)
-        #expect(file.kinds[0].concurrency != nil && file.kinds[0].command.workingDirectory != nil)
+        #expect(file.kinds[0].concurrency != nil && file.kinds[0].command?.workingDirectory != nil)
     }
 
     @Test(arguments: ["max_attempts: 3", "retries: 3", "max: 3", "retry: { max_attempts: 3 }", "retry: { retries: 3 }"])
@@ -61,16 +68,16 @@ import Testing
         #expect(file.retention == RetentionPolicy(completed: .seconds(3_600), failed: .seconds(7 * 86_400)))
         #expect(file.kinds.map(\.kind) == ["resize", "mail"])
         let resize = file.kinds[0]
-        #expect(resize.command.argv == ["convert", "-", "-resize", "200", "yes", "png:-"])
-        #expect(resize.command.passedEnvironment == ["API_TOKEN"])
-        #expect(resize.command.workingDirectory == "/srv")
+        #expect(resize.command?.argv == ["convert", "-", "-resize", "200", "yes", "png:-"])
+        #expect(resize.command?.passedEnvironment == ["API_TOKEN"])
+        #expect(resize.command?.workingDirectory == "/srv")
         #expect(resize.timeout == .seconds(30))
         #expect(resize.concurrency == 4)
         #expect(
             resize.retry
                 == RetryPolicy(maxAttempts: 5, backoff: .exponential(base: .seconds(2), cap: .seconds(3_600)), jitter: 0.5))
         let mail = file.kinds[1]
-        #expect(mail.command.environment == ["MODE": "live", "LEVEL": "3"])
+        #expect(mail.command?.environment == ["MODE": "live", "LEVEL": "3"])
         #expect(mail.retry == .delays([.seconds(1), .seconds(10), .seconds(300)]))
         #expect(mail.timeout == Limits.defaultTimeout)
     }
@@ -86,11 +93,11 @@ import Testing
                 nice: 10
               b: { command: [y], limits: { memory: 300MB } }
             """)
-        let conditions = file.kinds[0].command.conditions
+        let conditions = try #require(file.kinds[0].command?.conditions)
         #expect(
             conditions.limits == ProcessLimits(memory: 512 << 20, cpu: .seconds(60), files: 1_024, processes: 64))
         #expect(conditions.user == 0 && conditions.group == 0 && conditions.nice == 10)
-        #expect(file.kinds[1].command.conditions == ChildConditions(limits: ProcessLimits(memory: 300_000_000)))
+        #expect(file.kinds[1].command?.conditions == ChildConditions(limits: ProcessLimits(memory: 300_000_000)))
     }
 
     struct Mistake: Sendable, CustomTestStringConvertible {
@@ -112,7 +119,7 @@ import Testing
             yaml: "kinds: {a: {command: convert}}", message: "martlet.yaml:1:22: kinds.a.command: expected a list such as"),
         Mistake(yaml: "kinds: {a: {command: [~]}}", message: "kinds.a.command[0]: expected text, found nothing"),
         Mistake(yaml: "kinds: {a: {command: [[b]]}}", message: "kinds.a.command[0]: expected text, found a list"),
-        Mistake(yaml: "kinds: {a: {timeout: 3s}}", message: "kinds.a: says no command"),
+        Mistake(yaml: "kinds: {a: {timeout: 3s}}", message: "kinds.a: says no command and no http"),
         Mistake(
             yaml: "kinds: {a: {command: [x], limits: {memory: 12}}}",
             message: "limits.memory: expected a size such as 512MiB"),
