@@ -61,6 +61,6 @@ package struct WorkerReport: Sendable, Equatable, Codable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         // Numbers and texts, none of them a float that JSON does not know.
-        return JSONText(trusted: [UInt8](try! encoder.encode(self)))
+        do { return JSONText(trusted: [UInt8](try encoder.encode(self))) } catch { preconditionFailure("\(error)") }
     }
 }
