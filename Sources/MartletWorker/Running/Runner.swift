@@ -36,6 +36,7 @@ struct Runner {
     private func run(_ chunk: Chunk, begun: Moment) async -> (jobs: Int, SlotState.Next) {
         var jobs = 0
         var next = slot.begin(now: begun, handler: floor.handlers[chunk.kind])
+        if chunk.mayExpire { tellExpired(chunk) }
         while let index = next {
             let report = await body(chunk, index)(call(chunk, index))
             jobs += 1
@@ -60,6 +61,7 @@ struct Runner {
         let handler = floor.handlers[chunk.kind]
         let ended = slot.end(report, now: .now, handler: handler)
         if let ending = ended.ending { tell(ending, chunk.lease.jobs[index], handler, ended.ran) }
+        if chunk.mayExpire { tellExpired(chunk) }
         return (ended.next, ended.move)
     }
 
@@ -72,10 +74,15 @@ struct Runner {
             enqueuedAt: job.enqueuedAt, timeout: job.timeout ?? handler.timeout, logger: floor.logger)
     }
 
+    @inline(never)
+    private func tellExpired(_ chunk: Chunk) {
+        for job in slot.takeExpired() { tell(job.ending, chunk.lease.jobs[job.index], floor.handlers[chunk.kind], .zero) }
+    }
+
     private func tell(_ ending: Ending, _ job: LeasedJob, _ handler: Handler, _ ran: Duration) {
         switch ending {
         case .completed: guard floor.herald.wantsJobs else { return }
-        case .snoozed, .retryable, .failed, .cancelled, .givenBack: break
+        case .snoozed, .retryable, .crashed, .failed, .cancelled, .givenBack: break
         }
         floor.herald.tell(.jobEnded(kind: handler.kind, id: job.id, attempt: job.attempt, ending: ending, ran: ran))
     }

@@ -55,6 +55,8 @@ final class Slot: TaskExecutor {
         }
     }
 
+    func takeExpired() -> [SlotState.Expired] { state.withLock { $0.takeExpired() } }
+
     @inline(never)
     func handOver(to settler: Settler) { settler.add(state.withLock { $0.takeEnded() }) }
 
