@@ -76,11 +76,12 @@ package struct HandlerCall: Sendable {
     package let args: JSONText
     package let enqueuedAt: Timestamp
     package let timeout: Duration?
+    private let startedAt: Moment
     private let base: Logger
 
     package init(
         id: JobID, kind: String, queue: String, attempt: Int, maxAttempts: Int, lease: LeaseID, args: JSONText,
-        enqueuedAt: Timestamp, timeout: Duration?, logger: Logger
+        enqueuedAt: Timestamp, timeout: Duration?, startedAt: Moment = .now, logger: Logger
     ) {
         self.id = id
         self.kind = kind
@@ -91,8 +92,12 @@ package struct HandlerCall: Sendable {
         self.args = args
         self.enqueuedAt = enqueuedAt
         self.timeout = timeout
+        self.startedAt = startedAt
         self.base = logger
     }
+
+    /// What is left of the timeout; nil: there is none.
+    package var timeLeft: Duration? { timeout.map { startedAt + $0 - .now } }
 
     /// Says which job speaks. Made when asked for: most jobs never log, and its dictionary costs more than running a small job.
     package var logger: Logger {

@@ -132,6 +132,21 @@ final class Floor: Sendable {
         return isEmpty ? nil : Self.tick
     }
 
+    // MARK: Endings
+
+    /// What a run says of its failure, without what is secret in it.
+    func redacted(_ report: RunReport, _ job: LeasedJob) -> RunReport {
+        var report = report
+        let redaction = configuration.redaction
+        switch report.outcome {
+        case .completed, .snooze, .cancelled, .interrupted: break
+        case .retry(let error, let delay): report.outcome = .retry(redaction.error(error, args: job.args), after: delay)
+        case .discard(let error): report.outcome = .discard(redaction.error(error, args: job.args))
+        case .crashed(let error): report.outcome = .crashed(redaction.error(error, args: job.args))
+        }
+        return report
+    }
+
     // MARK: Acting
 
     private func carryOut(_ aftermath: FloorState.Aftermath) {

@@ -35,32 +35,35 @@ struct Runner {
         let handler = floor.handlers[chunk.kind]
         var jobs = 0
         var index = slot.state.withLock { $0.begin(now: begun, handler: handler) }
+        var startedAt = begun
         while let current = index {
             let job = chunk.lease.jobs[current]
             if floor.herald.wantsJobs {
                 floor.herald.tell(.jobStarted(kind: handler.kind, id: job.id, attempt: job.attempt))
             }
             let run = job.crashes > 0 ? handler.isolated ?? handler.run : handler.run
-            let report = await run(call(job, chunk.lease, handler))
+            let report = floor.redacted(await run(call(job, chunk.lease, handler, startedAt)), job)
             jobs += 1
             let now = Moment.now
             let (ending, ran, move) = slot.state.withLock { slot in
-                let startedAt = slot.startedAt ?? now
+                let began = slot.startedAt ?? now
                 let (ending, move) = slot.end(report, now: now, handler: handler, random: { .random(in: 0..<1) })
                 index = move == .goOn ? slot.begin(now: now, handler: handler) : nil
-                return (ending, now - startedAt, move)
+                return (ending, now - began, move)
             }
             if let ending { tell(ending, job, handler, ran) }
             if move != .goOn { return (jobs, move) }
+            startedAt = now
         }
         return (jobs, .goOn)
     }
 
-    private func call(_ job: LeasedJob, _ lease: Lease, _ handler: Handler) -> HandlerCall {
+    private func call(_ job: LeasedJob, _ lease: Lease, _ handler: Handler, _ startedAt: Moment) -> HandlerCall {
         HandlerCall(
             id: job.id, kind: handler.kind, queue: lease.queue, attempt: job.attempt,
             maxAttempts: job.maxAttempts ?? handler.retry.maxAttempts, lease: lease.id, args: job.args,
-            enqueuedAt: job.enqueuedAt, timeout: job.timeout ?? handler.timeout, logger: floor.logger)
+            enqueuedAt: job.enqueuedAt, timeout: job.timeout ?? handler.timeout,
+            startedAt: startedAt, logger: floor.logger)
     }
 
     private func tell(_ ending: Ending, _ job: LeasedJob, _ handler: Handler, _ ran: Duration) {
