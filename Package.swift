@@ -99,7 +99,10 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "MartletTestSupport",
-            dependencies: ["CMartletLinux", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore"],
+            dependencies: [
+                "CMartletLinux", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "MartletStoreTests", dependencies: ["MartletCore", "MartletStore", "MartletTestSupport"],

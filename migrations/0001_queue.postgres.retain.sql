@@ -41,7 +41,8 @@ begin
     order by l.id limit greatest(1, least(p_limit, 100)) for no key update skip locked
   ), done as (
     select e.position, o.first_segment, o.last_segment from old o, unnest(o.positions) with ordinality e(position, n)
-    where (exists (select 1 from result) or exists (select 1 from attempt_error))
+    where (exists (select 1 from result) or exists (select 1 from attempt_error)
+        or exists (select 1 from usage))
       and o.endings is not null and get_byte(o.endings, e.n::int - 1) = 1
   ), forgotten as (
     -- An entry in the log goes with its segment; errors of earlier attempts and results go now.
@@ -51,6 +52,8 @@ begin
     delete from result where job in (select job from forgotten)
   ), errors as (
     delete from attempt_error where job in (select job from forgotten)
+  ), usages as (
+    delete from usage where job in (select job from forgotten)
   ), emptied as (
     update lease l set count = 0, completed = 0, positions = null, endings = null, times = null, first = null,
       first_segment = null, last_segment = null
@@ -76,6 +79,7 @@ begin
     select id from failed where finished_at < p_before order by finished_at limit p_limit for update skip locked) f;
   perform remove_failed(v_ids);
   delete from attempt_error where job = any(v_ids);
+  delete from usage where job = any(v_ids);
   return coalesce(cardinality(v_ids), 0);
 end $$;
 

@@ -29,7 +29,7 @@ extension Handler {
         let body = JobBody(type, middleware: middleware)
         let alone: @Sendable (HandlerCall) async -> RunReport = { await pool.runAlone($0) }
         let run: @Sendable (HandlerCall) async -> RunReport = { call in
-            isProcess ? await pool.run(call) : RunReport(await body.run(call))
+            isProcess ? await pool.run(call) : await body.run(call)
         }
         self.init(
             kind: J.kind, concurrency: J.concurrency ?? (isProcess ? ProcessInfo.processInfo.activeProcessorCount : nil),

@@ -13,19 +13,22 @@ package struct JobBody<J: Job>: Sendable {
     /// - Parameter middleware: the worker's.
     package init(_ type: J.Type, middleware: [any Middleware]) { chain = MiddlewareChain(links: middleware + J.middleware) }
 
-    package func run(_ call: HandlerCall) async -> Outcome {
+    package func run(_ call: HandlerCall) async -> RunReport {
         let job: J
         do {
             job = try decoder.decode(J.self, from: Data(call.args.utf8))
         } catch {
             // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
-            return .discard(JobError(type: "decoding", message: "args do not fit \(J.self): \(Misfit.reason(error))"))
+            return RunReport(
+                .discard(JobError(type: "decoding", message: "args do not fit \(J.self): \(Misfit.reason(error))")))
         }
+        let scope = RunScope()
         do {
-            let output = try await chain.run(job, JobContext(call))
-            return hasResult ? completed(with: output) : .completed(result: nil)
+            let output = try await chain.run(job, JobContext(call, scope))
+            return RunReport(hasResult ? completed(with: output) : .completed(result: nil), followUps: scope.end())
         } catch {
-            return Self.outcome(of: error)
+            _ = scope.end()
+            return RunReport(Self.outcome(of: error))
         }
     }
 

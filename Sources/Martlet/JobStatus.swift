@@ -21,6 +21,9 @@ public struct JobStatus: Sendable {
     /// Name of the worker that has it, or had it last.
     public let worker: String?
     public let args: JSONText
+    /// 0 to 1: how far it is, while it runs and says so.
+    public let progress: Double?
+    public let progressNote: String?
     /// One for each attempt that failed, oldest first.
     public let errors: [FailedAttempt]
     /// What its run returned, where it is `Encodable`.
@@ -42,6 +45,8 @@ public struct JobStatus: Sendable {
         finishedAt = summary.finishedAt
         worker = summary.worker
         args = summary.args
+        progress = summary.progress?.fraction
+        progressNote = summary.progress?.note
         errors = job.errors.map(FailedAttempt.init)
         result = job.result
     }

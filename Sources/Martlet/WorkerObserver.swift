@@ -78,7 +78,7 @@ extension JobEnd.Fate {
     init(_ ending: Ending) {
         switch ending {
         case .completed: self = .completed
-        case .retryable(let error, let delay): self = .retrying(error, after: delay)
+        case .retryable(let error, let delay), .crashed(let error, let delay): self = .retrying(error, after: delay)
         case .snoozed(let delay): self = .snoozed(delay)
         case .failed(let error, let reason): self = .failed(error, reason)
         case .cancelled: self = .cancelled

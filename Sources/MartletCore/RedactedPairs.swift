@@ -127,6 +127,8 @@ struct RedactedPairs {
         if Self.schemes.contains(first.lowercased()), at < bytes.count, bytes[at] == UInt8(ascii: " ") {
             out += bytes[start...at]
             at += 1
+            // What was left out before stays as it is.
+            if bytes[at...].starts(with: Redaction.mark.utf8) { at += Redaction.mark.utf8.count }
             while at < bytes.count, !Self.endsValue(bytes[at]) { at += 1 }
         }
         out += Array(Redaction.mark.utf8)

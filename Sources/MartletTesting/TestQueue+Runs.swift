@@ -52,15 +52,15 @@ extension TestQueue {
         }
         switch fault {
         case nil:
-            let outcome = await run(job, lease)
-            return [try await settle(job, lease, 0, outcome)]
+            let report = await run(job, lease)
+            return [try await settle(job, lease, 0, report)]
         case .loseSettlement:
-            let outcome = await run(job, lease)
+            let report = await run(job, lease)
             try await expireLeases()
-            return [try await settle(job, lease, 0, outcome)]
+            return [try await settle(job, lease, 0, report)]
         case .expireLease:
-            let outcome = try await runLate(job, lease)
-            return [try await settle(job, lease, 0, outcome)]
+            let report = try await runLate(job, lease)
+            return [try await settle(job, lease, 0, report)]
         case .deliverTwice:
             return try await runTwice(job, lease)
         }
@@ -115,14 +115,14 @@ extension TestQueue {
         return handler
     }
 
-    private func run(_ job: LeasedJob, _ lease: Lease) async -> Outcome {
+    private func run(_ job: LeasedJob, _ lease: Lease) async -> RunReport {
         let handler = handler(lease.kind)
         let call = call(job, lease, handler)
         return await ended { await handler.run(call) }
     }
 
     /// The lease is over, and the task cancelled, before the run can do anything.
-    private func runLate(_ job: LeasedJob, _ lease: Lease) async throws -> Outcome {
+    private func runLate(_ job: LeasedJob, _ lease: Lease) async throws -> RunReport {
         let handler = handler(lease.kind)
         let call = call(job, lease, handler)
         let begun = AsyncStream<Void>.makeStream()
@@ -144,7 +144,7 @@ extension TestQueue {
     }
 
     /// Known as running meanwhile.
-    private func ended(_ body: @escaping @Sendable () async -> Outcome) async -> Outcome {
+    private func ended(_ body: @escaping @Sendable () async -> RunReport) async -> RunReport {
         let (number, task) = state.withLock { state in
             state.lastRun += 1
             let task = Task.detached { await body() }
@@ -156,17 +156,20 @@ extension TestQueue {
         return outcome
     }
 
-    private func settle(_ job: LeasedJob, _ lease: Lease, _ index: Int, _ outcome: Outcome) async throws -> TestedRun {
+    private func settle(_ job: LeasedJob, _ lease: Lease, _ index: Int, _ report: RunReport) async throws -> TestedRun {
         let handler = handler(lease.kind)
         let maxAttempts = job.maxAttempts ?? handler.retry.maxAttempts
         let ending = Ending(
-            outcome, attempt: job.attempt, maxAttempts: maxAttempts, crashes: job.crashes, retry: handler.retry, random: 0.5)
+            report.outcome, attempt: job.attempt, maxAttempts: maxAttempts, crashes: job.crashes, retry: handler.retry,
+            random: 0.5)
+        let followUps = if case .completed = ending { report.followUps } else { [NewJob]() }
         let reply = try await client.store.settle([
             Settlement(
-                lease: lease.id, index: index, ending: ending, maxAttempts: maxAttempts, waited: .zero, ran: .zero)
+                lease: lease.id, index: index, ending: ending, maxAttempts: maxAttempts, waited: .zero, ran: .zero,
+                followUps: followUps)
         ])
         return TestedRun(
-            id: job.id, kind: lease.kind, attempt: job.attempt, outcome: outcome,
+            id: job.id, kind: lease.kind, attempt: job.attempt, outcome: report.outcome,
             counts: reply.lost.isEmpty && reply.repeated == 0)
     }
 }

@@ -4,6 +4,7 @@ import Martlet
 import MartletCore
 import MartletSQLite
 import MartletStore
+import MartletWorker
 import Synchronization
 
 /// A queue for one test: a database of its own in a temporary directory, a clock that the test moves, and a worker that runs jobs
@@ -35,7 +36,7 @@ public final class TestQueue: Sendable {
         var worker: WorkerID
         var faults: [(kind: String, fault: Fault)] = []
         /// What runs now.
-        var running: [Int: Task<Outcome, Never>] = [:]
+        var running: [Int: Task<RunReport, Never>] = [:]
         var lastRun = 0
     }
 

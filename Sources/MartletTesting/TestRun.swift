@@ -18,6 +18,10 @@ public struct TestRun<J: Job>: Sendable {
     public let outcome: Outcome
     /// What the run returned; nil when it threw.
     public let output: J.Output?
+    /// Jobs that would be enqueued with its completion, in the order in which the run asked for them.
+    public let followUps: [NewJob]
+    /// What the run said of how far it is, all of it.
+    public let progress: [(fraction: Double?, note: String?)]
     /// What went wrong, if anything did.
     public var error: JobError? {
         switch outcome {
@@ -36,11 +40,26 @@ public struct TestRun<J: Job>: Sendable {
         let args = try JSONText(encoding: job, with: JSONEncoder())
         let record = Record()
         let body = JobBody(J.self, middleware: [record] + middleware)
-        let outcome = await body.run(
+        let heard = Heard()
+        let report = await body.run(
             HandlerCall(
                 id: id, kind: J.kind, queue: queue, attempt: attempt, maxAttempts: maxAttempts ?? J.retry.maxAttempts,
-                lease: lease, args: args, enqueuedAt: enqueuedAt ?? TestClock().now(), timeout: timeout, logger: logger))
-        return TestRun(outcome: outcome, output: record.output.withLock { $0 } as? J.Output)
+                lease: lease, args: args, enqueuedAt: enqueuedAt ?? TestClock().now(), timeout: timeout,
+                progress: heard, logger: logger))
+        return TestRun(
+            outcome: report.outcome, output: record.output.withLock { $0 } as? J.Output, followUps: report.followUps,
+            progress: heard.all.withLock { $0 })
+    }
+
+    /// The follow-ups of a type, decoded.
+    public func followUps<Next: Job>(_ type: Next.Type) throws -> [Next] {
+        try followUps.filter { $0.kind == Next.kind }.map { try JSONDecoder().decode(Next.self, from: Data($0.args.utf8)) }
+    }
+
+    private final class Heard: ProgressSink {
+        let all = Mutex<[(fraction: Double?, note: String?)]>([])
+
+        func tell(_ call: HandlerCall, fraction: Double?, note: String?) { all.withLock { $0.append((fraction, note)) } }
     }
 
     /// Outermost, so that it sees what the worker would.

@@ -18,7 +18,7 @@ struct TestHandler: Sendable {
     let kind: String
     let retry: RetryPolicy
     let timeout: Duration?
-    let run: @Sendable (HandlerCall) async -> Outcome
+    let run: @Sendable (HandlerCall) async -> RunReport
 
     init<J: Job>(_ type: J.Type, middleware: [any Middleware]) {
         let body = JobBody(type, middleware: middleware)

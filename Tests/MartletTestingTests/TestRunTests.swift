@@ -72,3 +72,49 @@ struct TestRunTests {
         #expect(try await TestRun.perform(Forgetful(kept: "x", lost: "y")).output == "xb")
     }
 }
+
+struct TestRunSurroundingsTests {
+    struct Split: Job {
+        static let kind = "split"
+        let parts: Int
+
+        func run(_ context: JobContext) async throws {
+            for part in 0..<parts {
+                try context.enqueue(Part(number: part))
+                context.progress(Double(part) / Double(parts), "part \(part)")
+            }
+            if parts == 0 { throw JobFailure("nothing to split") }
+        }
+    }
+
+    struct Part: Job, Equatable {
+        static let kind = "part"
+        let number: Int
+        func run(_ context: JobContext) async throws {}
+    }
+
+    @Test func `a run shows what would follow and what it said`() async throws {
+        let run = try await TestRun.perform(Split(parts: 2))
+        #expect(try run.followUps(Part.self) == [Part(number: 0), Part(number: 1)])
+        #expect(run.progress.map(\.note) == ["part 0", "part 1"])
+        #expect(run.progress.map(\.fraction) == [0, 0.5])
+    }
+
+    @Test func `a queue runs what follows`() async throws {
+        try await withTestQueue(jobs: [Split.self, Part.self]) { queue in
+            try await queue.client.enqueue(contentsOf: [Split(parts: 2), Split(parts: 0)])
+            let runs = try await queue.drain()
+            #expect(runs.map(\.kind) == ["split", "split", "part", "part"])
+        }
+    }
+
+    @Test(arguments: Fault.allCases)
+    func `after a fault jobs follow once`(fault: Fault) async throws {
+        try await withTestQueue(jobs: [Split.self, Part.self]) { queue in
+            queue.inject(fault, into: Split.self)
+            try await queue.client.enqueue(Split(parts: 1))
+            try await queue.drain()
+            #expect(try await queue.jobs(Part.self).count == 1)
+        }
+    }
+}

@@ -66,7 +66,8 @@ struct WorkerFile: Sendable {
         """
 
     private static let keys = [
-        "database", "listen_database", "name", "queues", "concurrency", "lease", "poll", "grace", "retention", "kinds",
+        "database", "listen_database", "name", "queues", "concurrency", "lease", "poll", "grace", "retention", "redact",
+        "kinds",
     ]
 
     init(parsing bytes: [UInt8], file: String) throws(InvalidInput) {

@@ -9,6 +9,8 @@ final class Floor: Sendable {
     let logger: Logger
     let herald: Herald
     let settler: Settler
+    /// nil: nobody keeps what runs say of how far they are.
+    let progress: ProgressBoard?
     /// There may be something to claim.
     let hungry = Signal()
     /// Looks after what runs, from outside the pool.
@@ -21,13 +23,14 @@ final class Floor: Sendable {
 
     init(
         handlers: [Handler], configuration: WorkerConfiguration, logger: Logger, herald: Herald, settler: Settler,
-        emptied: Signal
+        progress: ProgressBoard? = nil, emptied: Signal
     ) {
         self.handlers = handlers
         self.configuration = configuration
         self.logger = logger
         self.herald = herald
         self.settler = settler
+        self.progress = progress
         self.emptied = emptied
         pools = HandlerPools(blockingThreads: configuration.blockingThreads)
         state = Mutex(FloorState(handlers: handlers, configuration: configuration, pools: pools))
