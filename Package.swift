@@ -21,6 +21,7 @@ let package = Package(
     name: "martlet",
     products: [
         .library(name: "Martlet", targets: ["Martlet"]),
+        .library(name: "MartletTesting", targets: ["MartletTesting"]),
         .executable(name: "martlet", targets: ["martlet"]),
     ],
     dependencies: [
@@ -99,6 +100,11 @@ let package = Package(
                 lifecycle, signals,
             ],
             swiftSettings: settings),
+        // For the tests of programs that use the library.
+        .target(
+            name: "MartletTesting",
+            dependencies: ["Martlet", "MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", log],
+            swiftSettings: settings),
         .target(
             name: "MartletApp",
             dependencies: [
@@ -157,6 +163,8 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "MartletTestingTests", dependencies: ["Martlet", "MartletCore", "MartletTesting"], swiftSettings: settings),
         .testTarget(
             name: "MartletAppTests",
             dependencies: [

@@ -4,13 +4,16 @@ import MartletStore
 
 /// Puts jobs into the queue. Safe to share; calls that wait together are committed together.
 public final class Client: Sendable {
-    let store: any JobStore
+    package let store: any JobStore
     private let encoder = JSONEncoder()
 
     /// Opens the database. On SQLite, makes or updates its tables where that is needed; on PostgreSQL `martlet migrate up` does.
     public init(_ database: Database) async throws(MartletError) {
         store = try await database.open()
     }
+
+    /// For a store that is open already; ``close()`` closes it.
+    package init(store: any JobStore) { self.store = store }
 
     /// Adds one job. When this returns it is on disk, and survives the end of everything.
     /// - Parameters:
@@ -69,7 +72,7 @@ public final class Client: Sendable {
 }
 
 extension JSONText {
-    init(encoding value: some Encodable, with encoder: JSONEncoder) throws {
+    package init(encoding value: some Encodable, with encoder: JSONEncoder) throws {
         let data = try encoder.encode(value)
         guard data.count <= Limits.argsBytes else {
             throw InvalidInput(field: "args", reason: "\(data.count) bytes of JSON; at most \(Limits.argsBytes)")

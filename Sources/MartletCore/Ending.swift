@@ -15,7 +15,7 @@ package enum Ending: Sendable, Equatable {
 }
 
 /// Why a job is `failed`.
-package enum FailureReason: String, Sendable, Codable {
+public enum FailureReason: String, Sendable, Codable {
     /// Its attempts are used up.
     case exhausted
     /// Its handler, or a person, gave it up.

@@ -13,6 +13,8 @@ struct WorkerFile: Sendable {
     var poll: Duration?
     var grace: Duration?
     var retention = RetentionPolicy()
+    /// Besides ``Redaction/defaultKeys``.
+    var redact: [String] = []
     var kinds: [KindSettings] = []
 
     static let example = """
@@ -38,6 +40,7 @@ struct WorkerFile: Sendable {
         retention:                   # how long ended jobs are kept
           completed: 24h
           failed: 30d                # cancelled ones, too
+        redact: [card_number]        # kept out of errors and logs, besides password, token and the like
         kinds:
           resize:
             # no shell: the program and its arguments
@@ -55,7 +58,7 @@ struct WorkerFile: Sendable {
           report:
             command: [./report]
             # one attempt more than delays
-            retry: { delays: [1s, 10s, 5m] }
+            retry: { delays: [1s, 10s, 5m] }   # or { policy: linear, base: 10s }, { policy: fixed, base: 30s }
             # or values to set
             environment: { MODE: nightly }
             user: nobody             # name or number, for a worker run by root
@@ -78,7 +81,8 @@ struct WorkerFile: Sendable {
         """
 
     private static let keys = [
-        "database", "listen_database", "name", "queues", "concurrency", "lease", "poll", "grace", "retention", "kinds",
+        "database", "listen_database", "name", "queues", "concurrency", "lease", "poll", "grace", "retention", "redact",
+        "kinds",
     ]
 
     init(parsing bytes: [UInt8], file: String) throws(InvalidInput) {
@@ -106,6 +110,7 @@ struct WorkerFile: Sendable {
         poll = try root["poll"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.poll) }
         grace = try root["grace"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.grace) }
         if let value = root["retention"] { retention = try Self.retention(value.mapping()) }
+        if let value = root["redact"] { redact = try value.texts() }
         guard let kinds = root["kinds"] else {
             throw document.invalid("declares no kinds; for example:\n\(Self.example)")
         }

@@ -26,7 +26,7 @@ struct WorkerSettings: Sendable {
             poll: try Self.duration(options.poll, "--poll", WorkerRanges.poll) ?? file.poll ?? standard.poll,
             grace: try Self.duration(options.grace, "--grace", WorkerRanges.grace) ?? file.grace ?? standard.grace,
             drain: options.drain,
-            retention: file.retention)
+            retention: file.retention, redaction: Redaction(keys: Redaction.defaultKeys.union(file.redact)))
         self.database = database
         listening = try Self.listening(options, file, database, environment)
         kinds = file.kinds

@@ -59,7 +59,7 @@ struct Runner {
     @inline(never)
     private func ended(_ chunk: Chunk, _ index: Int, _ report: RunReport) -> (next: Int?, SlotState.Next) {
         let handler = floor.handlers[chunk.kind]
-        let ended = slot.end(report, now: .now, handler: handler)
+        let ended = slot.end(floor.redacted(report, chunk.lease.jobs[index]), now: .now, handler: handler)
         if let ending = ended.ending { tell(ending, chunk.lease.jobs[index], handler, ended.ran) }
         if chunk.mayExpire { tellExpired(chunk) }
         return (ended.next, ended.move)
@@ -71,7 +71,8 @@ struct Runner {
         return HandlerCall(
             id: job.id, kind: handler.kind, queue: lease.queue, attempt: job.attempt,
             maxAttempts: job.maxAttempts ?? handler.retry.maxAttempts, lease: lease.id, args: job.args,
-            enqueuedAt: job.enqueuedAt, timeout: job.timeout ?? handler.timeout, logger: floor.logger)
+            enqueuedAt: job.enqueuedAt, timeout: job.timeout ?? handler.timeout,
+            index: index, startedAt: slot.startedAt ?? .now, progress: floor.progress, logger: floor.logger)
     }
 
     @inline(never)

@@ -55,6 +55,9 @@ final class Slot: TaskExecutor {
         }
     }
 
+    /// When the run that is under way began.
+    var startedAt: Moment? { state.withLock { $0.startedAt } }
+
     func takeExpired() -> [SlotState.Expired] { state.withLock { $0.takeExpired() } }
 
     @inline(never)

@@ -154,6 +154,18 @@ extension KindSettings {
         Mistake(yaml: "kinds: {a: {command: [x], retry: {base: 2h, cap: 1h}}}", message: "base is longer than cap"),
         Mistake(yaml: "kinds: {a: {command: [x], retry: {jitter: 2}}}", message: "kinds.a.retry.jitter: 2 is out of range"),
         Mistake(
+            yaml: "kinds: {a: {command: [x], retry: {policy: liner, base: 1s}}}",
+            message: "kinds.a.retry.policy: is no policy; did you mean linear?"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {policy: linear}}}", message: "policy: linear needs base"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {policy: fixed}}}", message: "policy: fixed needs base"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], retry: {policy: fixed, base: 1s, cap: 2s}}}",
+            message: "retry.cap: goes without policy: fixed"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {policy: list}}}", message: "policy: list needs delays"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], retry: {policy: linear, delays: [1s]}}}",
+            message: "retry.delays: goes with policy: list alone"),
+        Mistake(
             yaml: "kinds: {a: {command: [x], retry: 5}}", message: "kinds.a.retry: expected keys with values, found \"5\""),
         Mistake(yaml: "kinds: {a: {command: [x], environment: [A=B]}}", message: "kinds.a.environment: "),
         Mistake(yaml: "kinds: {a: {command: [x], environment: PATH}}", message: "expected a list of names to pass on"),
@@ -189,6 +201,22 @@ extension KindSettings {
             try parse("kinds: {a: {command: &b [&a [x, x], *a, *a], timeout: *b}}")
         }
         #expect(walked?.description.contains("expected text, found a list") == true)
+    }
+
+    @Test(arguments: [
+        ("{ policy: linear, base: 10s, max: 5 }", RetryPolicy.linear(step: .seconds(10), maxAttempts: 5)),
+        ("{ policy: linear, base: 10s, cap: 1m, jitter: 0 }", .linear(step: .seconds(10), cap: .seconds(60), jitter: 0)),
+        ("{ policy: fixed, base: 30s }", .fixed(.seconds(30))),
+        ("{ policy: exponential, base: 1s, cap: 1h }", .exponential(base: .seconds(1), cap: .seconds(3_600))),
+        ("{ policy: list, delays: [1s, 2s] }", .delays([.seconds(1), .seconds(2)])),
+        ("{ max: 3 }", RetryPolicy(maxAttempts: 3)),
+    ])
+    func `retries follow the policy that is named`(yaml: String, policy: RetryPolicy) throws {
+        #expect(try parse("kinds: {a: {command: [x], retry: \(yaml)}}").kinds.map(\.retry) == [policy])
+    }
+
+    @Test func `names of secrets come in addition`() throws {
+        #expect(try parse("redact: [card_number]\nkinds: {a: {command: [x]}}").redact == ["card_number"])
     }
 
     @Test func `aliases may share what several kinds have in common`() throws {
