@@ -227,6 +227,7 @@ declare
   v_moved boolean;
   l record;
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then perform check_isolation(); end if;
   if pg_current_xact_id_if_assigned() is null then v_void := set_config('synchronous_commit', 'off', true); end if;
   -- The first claim of a session plans for some ten milliseconds. Not under a lane's lock: there is no lane 0.
   if current_setting('martlet.has_planned', true) is distinct from 'yes' then

@@ -17,7 +17,12 @@ declare
   v_lanes int[] := '{}';
   r job_row;
 begin
+  perform check_isolation();
   changed := 0; requested := 0; refused := '{}'; refused_states := '{}'; missing := '{}';
+  if not p_dry then
+    -- A promotion under way ends first: what it moved is found where it went, and what is left stays here until we are done.
+    perform 1 from delayed where id = any(p_ids) order by id for update;
+  end if;
   if p_repair = 'cancel' and not p_dry then
     -- What waits must not be claimed while it is being cancelled.
     perform pg_advisory_xact_lock(lane_locks(), lane) from (
