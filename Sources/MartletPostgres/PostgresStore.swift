@@ -8,6 +8,8 @@ import MartletStore
 /// A process has at most four connections: two for everything, one for heartbeats, one that listens.
 package final class PostgresStore: JobStore {
     private let database: Database
+    /// For the calls of workers, which try again by themselves and have to know soon that the database is away.
+    private let hasty: Database
     private let hinting: Hints
 
     private let enqueueing: Gather<NewJob, JobID>
@@ -82,9 +84,12 @@ package final class PostgresStore: JobStore {
         do throws(PQError) { return try Conninfo(url) } catch { throw StoreError(.unusable, error.message) }
     }
 
+    private static let patience: Duration = .seconds(1)
+
     private init(_ database: Database, _ listener: Conninfo?, _ remark: @escaping @Sendable (String) -> Void) {
         let enqueue = Enqueue(database.place)
         self.database = database
+        hasty = database.waiting(atMost: Self.patience)
         hinting = Hints(database.client, channel: database.place.schema, conninfo: listener, remark: remark)
         enqueueing = Gather(limit: Limits.enqueueBatch) { jobs throws(StoreError) in try await enqueue.run(jobs, database) }
         claiming = Claim(database.place)
@@ -105,7 +110,7 @@ package final class PostgresStore: JobStore {
     }
 
     package func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease] {
-        switch try await claiming.run(request, sleeps: hinting.isHeard, database) {
+        switch try await claiming.run(request, sleeps: hinting.isHeard, hasty) {
         case .leases(let leases):
             hinting.settled()
             return leases
@@ -116,17 +121,17 @@ package final class PostgresStore: JobStore {
     }
 
     package func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply {
-        let reply = try await settling.run(settlements, database)
+        let reply = try await settling.run(settlements, hasty)
         if settlements.contains(where: { !$0.followUps.isEmpty }) { hinting.announce() }
         return reply
     }
 
     package func progress(_ reports: [JobProgress]) async throws(StoreError) -> Set<LeaseID> {
-        try await working.progress(reports, database)
+        try await working.progress(reports, hasty)
     }
 
     package func promote(limit: Int) async throws(StoreError) -> PromotionReply {
-        let reply = try await working.promote(limit: limit, database)
+        let reply = try await working.promote(limit: limit, hasty)
         if reply.moved > 0 { hinting.announce() }
         return reply
     }
@@ -134,24 +139,24 @@ package final class PostgresStore: JobStore {
     // MARK: Workers
 
     package func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID {
-        try await working.register(worker, database)
+        try await working.register(worker, hasty)
     }
 
     package func lastReport(name: String, host: String) async throws(StoreError) -> JSONText? {
-        try await working.lastReport(name: name, host: host, database)
+        try await working.lastReport(name: name, host: host, hasty)
     }
 
     package func heartbeat(_ worker: WorkerID, report: JSONText?) throws(StoreError) -> HeartbeatReply {
-        try working.heartbeat(worker, report: report, database)
+        try working.heartbeat(worker, report: report, hasty)
     }
 
     package func deregister(_ worker: WorkerID) async throws(StoreError) {
-        try await working.deregister(worker, database)
+        try await working.deregister(worker, hasty)
         hinting.announce()
     }
 
     package func recover() async throws(StoreError) -> RecoveryReply {
-        let reply = try await working.recover(database)
+        let reply = try await working.recover(hasty)
         if reply.recoveredJobs > 0 { hinting.announce() }
         return reply
     }
@@ -173,7 +178,7 @@ package final class PostgresStore: JobStore {
     }
 
     package func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int {
-        try await working.retain(policy, limit: limit, database)
+        try await working.retain(policy, limit: limit, hasty)
     }
 
     // MARK: Views

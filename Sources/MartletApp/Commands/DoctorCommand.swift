@@ -21,9 +21,11 @@ struct DoctorCommand: Command {
     @OptionGroup var database: DatabaseOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        let url = try database.url(console).located
+        let choice = try database.choice(console)
         return try await database.withStore(console, .existing) { store in
-            var findings = [Finding("martlet", .ok, "version \(Version.current), database \(url.text)")]
+            var findings = [
+                Finding("martlet", .ok, "version \(Version.current), database \(choice.url.located.text) (\(choice.origin))")
+            ]
             findings += try await store.diagnose()
             findings += Self.service(try await store.queues())
             findings.append(try await Self.failures(store, now: console.now()))

@@ -153,7 +153,8 @@ enum OpenStore {
         guard isMissing(path) else { return }
         throw Failure(
             .database,
-            "no database at \(path); `martlet enqueue` creates it, --database or \(DatabaseURL.variable) names another")
+            "no database at \(path); `martlet enqueue` creates it; --database, \(DatabaseURL.variable) or database in martlet.yaml names another"
+        )
     }
 
     private static func isMissing(_ path: String) -> Bool {
