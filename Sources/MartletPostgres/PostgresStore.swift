@@ -40,7 +40,7 @@ package final class PostgresStore: JobStore {
     }
 
     package static func migrate(_ options: PostgresOptions) async throws(StoreError) -> MigrationStatus {
-        try await with(options) { database throws(StoreError) in
+        try await with(options, for: .migrate) { database throws(StoreError) in
             let status = try await Schema.status(database, within: options.openWithin)
             guard !status.isNewer else { return status }
             try await Schema.migrate(database)
@@ -59,16 +59,16 @@ package final class PostgresStore: JobStore {
     /// Makes the roles for producers, workers, readers and admins.
     /// - Returns: their names.
     package static func createRoles(_ options: PostgresOptions) async throws(StoreError) -> [String] {
-        try await with(options) { database throws(StoreError) in
+        try await with(options, for: .createRoles) { database throws(StoreError) in
             let rows = try await database.run(.once("select * from \(database.place.quoted).create_roles()"))
             return (0..<rows.count).map { rows.text($0, 0) }
         }
     }
 
     static func with<T>(
-        _ options: PostgresOptions, _ body: (Database) async throws(StoreError) -> T
+        _ options: PostgresOptions, for purpose: Place.Purpose = .work, _ body: (Database) async throws(StoreError) -> T
     ) async throws(StoreError) -> T {
-        let database = try Database(options)
+        let database = try Database(options, for: purpose)
         do throws(StoreError) {
             let value = try await body(database)
             await database.client.close()
@@ -164,11 +164,17 @@ package final class PostgresStore: JobStore {
     // MARK: Repairs
 
     package func repair(
-        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool, attempts: Int?
     ) async throws(StoreError) -> RepairReply {
-        let reply = try await repairing.run(repair, ids, only: states, dryRun: dryRun, database)
+        let reply = try await repairing.run(repair, ids, only: states, dryRun: dryRun, attempts: attempts, database)
         if !dryRun { hinting.announce() }
         return reply
+    }
+
+    package func pause(queue: String, _ isPaused: Bool) async throws(StoreError) -> Bool {
+        let hasChanged = try await repairing.pause(queue, isPaused, database)
+        if hasChanged { hinting.announce() }
+        return hasChanged
     }
 
     package func candidates(

@@ -12,7 +12,7 @@ struct Database: Sendable {
     /// Deadlocks and serialization failures undo everything, so the same again is right; each loser lets somebody win.
     private static let attempts = 5
 
-    init(_ options: PostgresOptions) throws(StoreError) {
+    init(_ options: PostgresOptions, for purpose: Place.Purpose = .work) throws(StoreError) {
         let place: Place
         do throws(PQError) {
             var settings = try PQOptions(options.url)
@@ -20,7 +20,7 @@ struct Database: Sendable {
             settings.dedicated = [.heartbeat]
             settings.oldestServer = (130_000, "which knows 64-bit transaction ids")
             settings.within = options.within
-            place = Place(shown: settings.conninfo.shown, schema: options.schema)
+            place = Place(shown: settings.conninfo.shown, schema: options.schema, purpose: purpose)
             client = PQClient(settings)
         } catch {
             throw StoreError(.unusable, error.message)

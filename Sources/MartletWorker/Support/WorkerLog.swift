@@ -54,9 +54,9 @@ struct WorkerLog: Sendable {
         case .storeAvailable:
             logger.info("the database is back")
         case .drained(let later, let next):
-            guard later != 0 else { return logger.info("nothing is left to do") }
-            var metadata: Logger.Metadata = [:]
-            if let later { metadata["jobs"] = "\(later)" }
+            guard let later else { return logger.info("nothing is left to do now") }
+            guard later > 0 else { return logger.info("nothing is left to do") }
+            var metadata: Logger.Metadata = ["jobs": "\(later)"]
             if let next { metadata["next_in_ms"] = "\(next.milliseconds)" }
             logger.notice("nothing is left to do now; jobs wait for a later time", metadata: metadata)
         case .stopping(let mode):
