@@ -11,7 +11,8 @@ struct WorkerCommand: Command {
         usage: "martlet worker [<options>]",
         discussion: """
             SIGTERM and SIGINT stop gracefully: no new jobs, and running ones may finish within --grace; then they get SIGTERM, \
-            and SIGKILL 5s later. What was not done runs again, here or elsewhere. A second signal ends at once.
+            and SIGKILL 5s later. What was not done runs again, here or elsewhere. A second signal ends at once. While \
+            the database is away a worker says so, tries on, and ends within seconds when it is told to and nothing runs.
 
             A command gets args as JSON on standard input. Exit status 0 completes the job, and standard output is its result; \
             75 asks for another attempt; anything else is an error. Both cost an attempt.
