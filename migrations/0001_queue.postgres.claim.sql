@@ -273,7 +273,7 @@ begin
           continue;
         end if;
         return next;
-        if pg_sequence_last_value(l.flag) = 2 then v_void := setval(l.flag, 1)::text; end if;
+        if pg_sequence_last_value(l.flag) <> 1 then v_void := setval(l.flag, 1)::text; end if;
         v_bytes := v_bytes - v_size;
         v_total := v_total - v_taken;
         v_limits[l.want] := v_limits[l.want] - v_taken;

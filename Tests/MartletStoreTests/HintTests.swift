@@ -10,8 +10,16 @@ import Testing
             let other = try await fixture.another()
             for store in engine.hintsAcrossProcesses ? [fixture.store, other] : [fixture.store] {
                 var hints = fixture.store.hints().makeAsyncIterator()
+                let worker = try await fixture.store.register(.testing("w"))
+                #expect(try await fixture.store.claim(.testing(worker)).isEmpty)
+                // Across processes a producer tells those who sleep.
+                while engine == .postgres, !fixture.store.hintsAreCertain {
+                    await hints.next()
+                    #expect(try await fixture.store.claim(.testing(worker)).isEmpty)
+                }
                 _ = try await store.enqueue([try NewJob(kind: "work")])
-                await hints.next()
+                while try await fixture.store.claim(.testing(worker)).isEmpty { await hints.next() }
+                try await fixture.store.deregister(worker)
             }
             await other.close()
         }
