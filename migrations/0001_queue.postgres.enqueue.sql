@@ -14,6 +14,7 @@ begin
   loop
     select id into v_lane from lane where queue = p_queue and kind = p_kind and priority = p_priority;
     if found then return v_lane; end if;
+    perform check_job(p_kind, p_queue, p_priority, null, null);
     insert into lane (queue, kind, priority) values (p_queue, p_kind, p_priority) on conflict do nothing
       returning id into v_lane;
     if found then
@@ -35,7 +36,6 @@ end $$;
 create function make_lanes(p_kinds text[], p_queues text[], p_priorities int[]) returns void language plpgsql
   security definer set search_path from current as $$
 begin
-  perform check_job(k, q, p, null, null) from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p);
   perform lane_of(q, k, p) from (
     select q, k, p from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p) order by q, k, p) l;
 end $$;
@@ -59,7 +59,7 @@ begin
   perform wake_lane(flag) from lane where id = any(p_lanes) and pg_sequence_last_value(flag) > 1;
 end $$;
 
--- What Martlet's own clients call: jobs of any lanes, checked before. p_kinds, p_queues and p_priorities name the lanes;
+-- What Martlet's own clients call: jobs of any lanes, their args, attempts and times checked before. p_kinds, p_queues and p_priorities name the lanes;
 -- p_lanes says for each job which (null: all the first). Jobs due later have a delay or a time in microseconds; so
 -- have those that expire.
 -- Returns an id per job, in order.

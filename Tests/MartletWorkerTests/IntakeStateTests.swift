@@ -172,10 +172,10 @@ import Testing
         start(&state, 0, slots: 2)
         state.buffered(0, 1)
         var asked: [Int] = []
-        for _ in 0..<4 {
-            let plan = plan(state.next(now: at(0)))
-            asked += plan?.wants.map(\.kind) ?? []
-            state.answered(jobs: plan?.question == .ahead ? 1 : 0, now: at(0))
+        for turn in 0..<4 as Range<Int64> {
+            guard let plan = plan(state.next(now: at(2 * turn))) else { continue }
+            asked += plan.wants.map(\.kind)
+            state.answered(jobs: plan.question == .ahead ? 1 : 0, now: at(2 * turn))
         }
         #expect(asked.contains(1) && asked.contains(0))
     }
