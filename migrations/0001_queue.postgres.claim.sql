@@ -229,7 +229,8 @@ declare
 begin
   if current_setting('transaction_isolation') <> 'read committed' then perform check_isolation(); end if;
   if pg_current_xact_id_if_assigned() is null then v_void := set_config('synchronous_commit', 'off', true); end if;
-  -- The first claim of a session plans for some ten milliseconds. Not under a lane's lock: there is no lane 0.
+  -- The first claim of a session plans for some ten milliseconds. Not under a lane's lock: there is no lane 0. Behind a pooler
+  -- the setting says of the server's session what it is to say: its plans are kept there, and discarded with it.
   if current_setting('martlet.has_planned', true) is distinct from 'yes' then
     perform from take(0, p_worker, 0, 0);
     v_void := set_config('martlet.has_planned', 'yes', false);
@@ -273,7 +274,7 @@ begin
           continue;
         end if;
         return next;
-        if pg_sequence_last_value(l.flag) = 2 then v_void := setval(l.flag, 1)::text; end if;
+        if pg_sequence_last_value(l.flag) <> 1 then v_void := setval(l.flag, 1)::text; end if;
         v_bytes := v_bytes - v_size;
         v_total := v_total - v_taken;
         v_limits[l.want] := v_limits[l.want] - v_taken;

@@ -14,12 +14,13 @@ begin
   loop
     select id into v_lane from lane where queue = p_queue and kind = p_kind and priority = p_priority;
     if found then return v_lane; end if;
+    perform check_job(p_kind, p_queue, p_priority, null, null);
     insert into lane (queue, kind, priority, paused)
       select p_queue, p_kind, p_priority, exists (select 1 from paused_queue where queue = p_queue) on conflict do nothing
       returning id into v_lane;
     if found then
       -- Whoever sleeps cannot have flagged a lane that was not there.
-      execute format('create sequence %I minvalue 1 maxvalue 2', 'waiting_' || v_lane);
+      execute format('create sequence %I minvalue 1', 'waiting_' || v_lane);
       update lane set flag = ('waiting_' || v_lane)::regclass where id = v_lane;
       perform setval(('waiting_' || v_lane)::regclass, 2);
       -- Jobs of this lane are appended by this transaction and by those that see it commit: none is older than xmin.
@@ -36,20 +37,30 @@ end $$;
 create function make_lanes(p_kinds text[], p_queues text[], p_priorities int[]) returns void language plpgsql
   security definer set search_path from current as $$
 begin
-  perform check_job(k, q, p, null, null) from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p);
   perform lane_of(q, k, p) from (
     select q, k, p from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p) order by q, k, p) l;
 end $$;
 
--- A producer tells the sleepers, if there are any: NOTIFY makes committers wait for each other.
-create function wake(p_lanes int[]) returns void language plpgsql set search_path from current as $$
+-- A producer tells the sleepers, if there are any. NOTIFY makes committers wait for each other, so those who come just after
+-- him leave it to him: one in five milliseconds and lane is enough, however many there are until the first sleeper is up.
+-- Should his transaction take longer, or roll back, the next one to come later notifies; the others' jobs wait for a poll.
+create function wake_lane(p_flag regclass) returns void language plpgsql set search_path from current as $$
+declare
+  v_said bigint := pg_sequence_last_value(p_flag);
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000000)::bigint;
 begin
-  if exists (select 1 from lane where id = any(p_lanes) and pg_sequence_last_value(flag) = 2) then
+  if v_said > 1 and abs(v_now - v_said) > 5000 then
+    perform setval(p_flag, v_now);
     perform pg_notify(current_schema(), '');
   end if;
 end $$;
 
--- What Martlet's own clients call: jobs of any lanes, checked before. p_kinds, p_queues and p_priorities name the lanes;
+create function wake(p_lanes int[]) returns void language plpgsql set search_path from current as $$
+begin
+  perform wake_lane(flag) from lane where id = any(p_lanes) and pg_sequence_last_value(flag) > 1;
+end $$;
+
+-- What Martlet's own clients call: jobs of any lanes, their args, attempts and times checked before. p_kinds, p_queues and p_priorities name the lanes;
 -- p_lanes says for each job which (null: all the first). Jobs due later have a delay or a time in microseconds; so
 -- have those that expire.
 -- Returns an id per job, in order.
@@ -159,7 +170,7 @@ begin
         (extract(epoch from timeout) * 1000)::bigint, expires_at, args)
       returning position into v_id;
   end if;
-  if pg_sequence_last_value(v_lane.flag) = 2 then perform pg_notify(current_schema(), ''); end if;
+  if pg_sequence_last_value(v_lane.flag) > 1 then perform wake_lane(v_lane.flag); end if;
   return v_id;
 end $$;
 -- For callers that bind json or jsonb. A literal goes to the one above.

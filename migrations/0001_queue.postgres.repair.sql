@@ -85,7 +85,7 @@ begin
 end $$;
 
 -- A paused queue hands nothing out, what runs goes on; false: it was as wanted already. A lane that another transaction is
--- just making does not see it, and is paused by the next recover(), which workers call every second.
+-- just making does not see it, and is paused by the next recover(), which workers call every few seconds.
 create function pause_queue(p_queue text, p_paused boolean) returns boolean language plpgsql security definer
   set search_path from current as $$
 begin

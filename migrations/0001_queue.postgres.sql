@@ -30,7 +30,8 @@ create table lane (
   kind text not null,
   priority smallint not null check (priority between 0 and 9),
   paused boolean not null default false,
-  -- A sequence: 2 while somebody sleeps until work comes, 1 otherwise. Seen by others at once, uncommitted or not.
+  -- A sequence: 2 while somebody sleeps until work comes, 1 while nobody does, and microseconds since 1970 when the sleepers
+  -- were notified; see wake(). Seen by others at once, uncommitted or not.
   flag regclass,
   -- Jobs of leases that retention has removed.
   forgotten bigint not null default 0,

@@ -27,8 +27,9 @@ enum Idle {
             try await server.withDatabase { database in
                 try await withDirectory { directory in
                     var before: Double?
-                    return try await measure(database.url, in: directory) {
-                        // Counted when a session reports, which an idle one does within a second; asking is one of its own.
+                    // Counted when a session reports, and an idle one keeps what it did last for ten seconds; asking is one
+                    // of its own.
+                    return try await measure(database.url, in: directory, settling: .seconds(13)) {
                         let count = try database.number(
                             "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()")
                         if let before { queries.append((count - before - 1) / Double(time)) }
@@ -47,7 +48,9 @@ enum Idle {
     }
 
     /// - Parameter look: called at the beginning and at the end of the time that is measured.
-    private static func measure(_ database: String, in directory: URL, _ look: () throws -> Void) async throws -> Cost {
+    private static func measure(
+        _ database: String, in directory: URL, settling: Duration = .seconds(3), _ look: () throws -> Void
+    ) async throws -> Cost {
         try "kinds: { nothing: { command: ['true'] } }\n".write(
             to: directory.appendingPathComponent("martlet.yaml"), atomically: true, encoding: .utf8)
         setenv("MARTLET_DATABASE_URL", database, 1)
@@ -56,7 +59,7 @@ enum Idle {
             daemon.terminate()
             daemon.waitUntilExit()
         }
-        try await Task.sleep(for: .seconds(3))
+        try await Task.sleep(for: settling)
         try look()
         let before = try ProcessTime.ticks(daemon.processIdentifier)
         try await Task.sleep(for: .seconds(time))

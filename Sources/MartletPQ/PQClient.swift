@@ -148,12 +148,25 @@ package final class PQClient: Sendable {
     /// - Parameter conninfo: where a pooler stands between us and the server, the server's own.
     package func notifications(_ channels: [String], conninfo: Conninfo? = nil) -> AsyncStream<Notice> {
         let (stream, continuation) = AsyncStream<Notice>.makeStream(bufferingPolicy: .bufferingNewest(1_024))
+        let listening = listen(
+            channels, conninfo: conninfo, tell: { continuation.yield($0) }, ended: { continuation.finish() })
+        continuation.onTermination = { _ in listening.end() }
+        return stream
+    }
+
+    /// The same without a stream and a task, for whoever counts microseconds.
+    /// - Parameters:
+    ///   - tell: called on the I/O thread, so it only passes it on.
+    ///   - ended: called once: there is no more to come.
+    package func listen(
+        _ channels: [String], conninfo: Conninfo? = nil, tell: @escaping @Sendable (Notice) -> Void,
+        ended: @escaping @Sendable () -> Void = {}
+    ) -> PQListening {
         let number = lastSubscription.wrappingAdd(1, ordering: .relaxed).newValue
-        continuation.onTermination = { [mailbox] _ in _ = mailbox.post(.unsubscribe(number)) }
         let subscription = Subscription(
             number: number, conninfo: conninfo ?? options.conninfo,
-            pooler: conninfo.map { $0.pooler ?? .auto } ?? options.pooler, channels: channels, stream: continuation)
-        if !mailbox.post(.subscribe(subscription)) { continuation.finish() }
-        return stream
+            pooler: conninfo.map { $0.pooler ?? .auto } ?? options.pooler, channels: channels, tell: tell, ended: ended)
+        if !mailbox.post(.subscribe(subscription)) { ended() }
+        return PQListening { [mailbox] in _ = mailbox.post(.unsubscribe(number)) }
     }
 }

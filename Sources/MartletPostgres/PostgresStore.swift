@@ -110,12 +110,14 @@ package final class PostgresStore: JobStore {
     }
 
     package func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease] {
-        switch try await claiming.run(request, sleeps: hinting.isHeard, hasty) {
-        case .leases(let leases):
-            hinting.settled()
+        let sleeps = hinting.sleeps(request.worker)
+        let reply = try await claiming.run(request, sleeps: sleeps, hasty)
+        switch reply {
+        case .leases(let leases) where !leases.isEmpty:
+            hinting.found(request.worker)
             return leases
-        case .again:
-            hinting.echo()
+        case .leases, .again:
+            hinting.foundNothing(request.worker, slept: sleeps, isUncertain: reply.isUncertain)
             return []
         }
     }
@@ -151,6 +153,7 @@ package final class PostgresStore: JobStore {
     }
 
     package func deregister(_ worker: WorkerID) async throws(StoreError) {
+        hinting.forget(worker)
         try await working.deregister(worker, hasty)
         hinting.announce()
     }
@@ -209,7 +212,13 @@ package final class PostgresStore: JobStore {
         try await Diagnose.run(try await workers(), database)
     }
 
-    package func hints() -> AsyncStream<Void> { hinting.listen() }
+    package func onHint(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch {
+        hinting.listen(tell, ended: ended)
+    }
+
+    package var hintsAreCertain: Bool { hinting.areCertain }
+
+    package var seesDeath: Bool { false }
 
     package func close() async {
         hinting.close()

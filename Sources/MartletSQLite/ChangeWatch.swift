@@ -1,6 +1,7 @@
 import CMartletLinux
 import Foundation
 import Glibc
+import MartletStore
 import Synchronization
 
 /// Tells listeners that the database may have changed, by this process or another.
@@ -9,13 +10,12 @@ import Synchronization
 /// moment before it can be read; a claim goes through the write lock, and so waits out that moment.
 final class ChangeWatch: Sendable {
     private struct State {
-        var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
-        var nextListener = 0
         var isWatching = false
         var isClosed = false
     }
 
     private let walPath: String
+    private let board = HintBoard()
     private let state = Mutex(State())
     /// Ends the thread when it is signalled.
     private let stop: Int32
@@ -27,34 +27,22 @@ final class ChangeWatch: Sendable {
 
     deinit { Glibc.close(stop) }
 
-    func listen() -> AsyncStream<Void> {
-        let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        let (listener, mustStart) = state.withLock { state in
-            if state.isClosed { continuation.finish() }
-            state.nextListener += 1
-            state.listeners[state.nextListener] = continuation
+    func listen(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch {
+        let watch = board.listen(tell, ended: ended)
+        let mustStart = state.withLock { state in
             defer { state.isWatching = true }
-            return (state.nextListener, !state.isWatching && !state.isClosed)
+            return !state.isWatching && !state.isClosed
         }
-        continuation.onTermination = { [weak self] _ in
-            self?.state.withLock { _ = $0.listeners.removeValue(forKey: listener) }
-        }
-        if mustStart { watch() }
-        return stream
+        if mustStart { self.watch() }
+        return watch
     }
 
-    func announce() {
-        let listeners = state.withLock { Array($0.listeners.values) }
-        for listener in listeners { listener.yield() }
-    }
+    func announce() { board.announce() }
 
     func close() {
         eventfd_write(stop, 1)
-        let listeners = state.withLock { state in
-            state.isClosed = true
-            return Array(state.listeners.values)
-        }
-        for listener in listeners { listener.finish() }
+        state.withLock { $0.isClosed = true }
+        board.close()
     }
 
     private func watch() {

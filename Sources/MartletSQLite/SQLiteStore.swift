@@ -223,7 +223,14 @@ package final class SQLiteStore: JobStore {
         return try await read { db in try Diagnose.run(files, liveness, now: liveness.clock.now(), db) }
     }
 
-    package func hints() -> AsyncStream<Void> { watch.listen() }
+    package func onHint(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch {
+        watch.listen(tell, ended: ended)
+    }
+
+    /// Asking costs next to nothing here.
+    package var hintsAreCertain: Bool { false }
+
+    package var seesDeath: Bool { true }
 
     package func close() async {
         watch.close()

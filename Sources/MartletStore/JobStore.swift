@@ -90,9 +90,19 @@ package protocol JobStore: Sendable {
     /// - Returns: zero when nothing is left to remove; call again at once while it is not.
     func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int
 
-    /// An element whenever there may be new work or a new request to cancel; elements that nobody waited for are one.
-    /// Only a hint: some changes come without one, so callers poll as well.
-    func hints() -> AsyncStream<Void>
+    /// Tells whenever there may be new work or a new request to cancel. Only a hint: some changes come without one, so callers
+    /// poll as well.
+    /// - Parameters:
+    ///   - tell: called from the thread that hears of it, so it only passes it on.
+    ///   - ended: the store was closed.
+    func onHint(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch
+
+    /// Whether a worker whose last claim brought nothing may poll seldom, because all that is appended from then on comes with a
+    /// hint, as far as can be known.
+    var hintsAreCertain: Bool { get }
+
+    /// Whether ``recover()`` sees at once that a process is gone, and need not wait for the end of its lease.
+    var seesDeath: Bool { get }
 
     /// Findings about this store, best first for a person who wonders what is wrong.
     func diagnose() async throws(StoreError) -> [Finding]

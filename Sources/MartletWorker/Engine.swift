@@ -61,7 +61,7 @@ final class Engine: Sendable {
     // MARK: Starting
 
     private struct Parts {
-        let hints: Task<Void, Never>
+        let hints: HintWatch
         let claimer: Task<Void, Never>
         let promoter: Task<Void, Never>
         let keeper: Task<Void, Never>
@@ -83,12 +83,11 @@ final class Engine: Sendable {
             store: store, recovery: recovery, access: access, floor: floor, herald: herald, configuration: configuration,
             wake: keeperWake)
         return Parts(
-            hints: Task.detached { [store, floor, promoterWake] in
-                for await _ in store.hints() {
+            hints: store.onHint(
+                { [floor, promoterWake] in
                     floor.hint()
                     promoterWake.raise()
-                }
-            },
+                }, ended: {}),
             claimer: Task.detached { await claimer.run() },
             promoter: Task.detached { await promoter.run() },
             keeper: Task.detached { await keeper.run() },
@@ -107,7 +106,7 @@ final class Engine: Sendable {
         claimerPause.raise()
         promoterWake.raise()
         keeperWake.raise()
-        parts.hints.cancel()
+        parts.hints.end()
         await emptyFloor(mode)
         // A claim that was under way gives back what it brought, so its end comes before the last flush.
         progress.close()

@@ -27,8 +27,8 @@ package struct WorkerConfiguration: Sendable {
     /// End when nothing is available, running here or due.
     package var drain: Bool
     package var retention: RetentionPolicy
-    /// How often dead workers are looked for.
-    package var recovery: Duration
+    /// How often dead workers are looked for; nil: as often as the store and the lease suggest.
+    package var recovery: Duration?
     /// How often ended jobs are looked through for those past their retention.
     package var cleaning: Duration
     /// What is kept out of errors and the log.
@@ -38,7 +38,7 @@ package struct WorkerConfiguration: Sendable {
         name: String? = nil, version: String = "unknown", queues: [String]? = nil, concurrency: Int = 10,
         blockingThreads: Int = 64,
         lease: Duration = .seconds(30), poll: Duration = .seconds(1), grace: Duration = .seconds(30), drain: Bool = false,
-        retention: RetentionPolicy = RetentionPolicy(), recovery: Duration = .seconds(1), cleaning: Duration = .seconds(60),
+        retention: RetentionPolicy = RetentionPolicy(), recovery: Duration? = nil, cleaning: Duration = .seconds(60),
         redaction: Redaction = Redaction()
     ) {
         precondition(concurrency > 0 && lease > .zero && poll > .zero && grace >= .zero)

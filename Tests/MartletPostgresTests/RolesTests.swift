@@ -118,6 +118,22 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        "array['no kind'], array['q'], array[1]", "array['k'], array[''], array[1]", "array['k'], array['q'], array[10]",
+    ])
+    func `whatever function a producer calls, it cannot make a lane that no client would make`(names: String) async throws {
+        try await withRoles { _, schema, roles in
+            let producer = try #require(roles.first { $0.name == "producer" })
+            for call in ["enqueue_batch(array['{}'], \(names))", "make_lanes(\(names))"] {
+                let failure = #expect(throws: PostgresServerFailure.self) {
+                    try schema.psql("set session authorization \(PostgresSchema.quoted(producer.user)); select \(call)")
+                }
+                #expect("\(try #require(failure))".contains(#/kind|queue|priority/#))
+            }
+            #expect(try schema.psql("select count(*) from lane") == "0")
+        }
+    }
+
     @Test func `functions that run as their owner pin the search path, and nobody else may call any`() async throws {
         try await withPostgresSchema("Mar \"t'l$$\\et") { schema in
             let schemaID = "'\(quotedLiteral(schema.quoted))'::regnamespace"

@@ -65,6 +65,29 @@ import Testing
         #expect(plan(state.next(now: at(6))) != nil)
     }
 
+    @Test func `an empty answer is believed longer where what comes is certain to be hinted at`() {
+        var state = state()
+        _ = state.next(now: at(0))
+        state.answered(jobs: 0, isCertain: true, now: at(5))
+        #expect(state.next(now: at(5)) == .wait(at(5_005)))
+        state.hinted()
+        #expect(plan(state.next(now: at(6))) != nil)
+    }
+
+    @Test func `after an answer with less than was asked for it rests a moment`() {
+        var state = state(4)
+        _ = state.next(now: at(0))
+        state.answered(jobs: 3, now: at(5))
+        start(&state, 0, slots: 3)
+        state.hinted()
+        #expect(state.next(now: at(5)) == .wait(at(6)))
+        #expect(!state.isHungry(now: at(5)))
+        #expect(plan(state.next(now: at(6)))?.limit == 1)
+        state.answered(jobs: 1, now: at(7))
+        state.left(0, wasOverdue: false)
+        #expect(plan(state.next(now: at(7)))?.limit == 2, "a full answer says that there may be more")
+    }
+
     @Test func `what is claimed ahead is bounded by the size of its args`() {
         var state = state(4)
         start(&state, 0, slots: 4)
@@ -73,7 +96,7 @@ import Testing
         state.buffered(0, -1)
         let front = plan(state.next(now: at(0)))
         state.answered(jobs: 1, now: at(0))
-        let ahead = plan(state.next(now: at(0)))
+        let ahead = plan(state.next(now: at(1)))
         #expect([front, ahead].compactMap { $0 }.first { $0.question == .ahead }?.limit == 32)
     }
 
@@ -83,14 +106,14 @@ import Testing
         _ = state.next(now: at(0))
         state.answered(jobs: 3, now: at(0))
         start(&state, 0, slots: 3)
-        #expect(plan(state.next(now: at(0)))?.limit == 1)
-        state.answered(jobs: 1, now: at(0))
+        #expect(plan(state.next(now: at(1)))?.limit == 1)
+        state.answered(jobs: 1, now: at(1))
         start(&state, 0, slots: 1)
-        #expect(state.next(now: at(0)) == .wait(nil))
-        #expect(!state.isHungry(now: at(0)))
+        #expect(state.next(now: at(1)) == .wait(nil))
+        #expect(!state.isHungry(now: at(1)))
         state.left(0, wasOverdue: false)
-        #expect(state.isHungry(now: at(0)))
-        #expect(plan(state.next(now: at(0)))?.limit == 1)
+        #expect(state.isHungry(now: at(1)))
+        #expect(plan(state.next(now: at(1)))?.limit == 1)
     }
 
     @Test func `fast kinds are claimed ahead, a whole lease at a time`() {
@@ -149,10 +172,10 @@ import Testing
         start(&state, 0, slots: 2)
         state.buffered(0, 1)
         var asked: [Int] = []
-        for _ in 0..<4 {
-            let plan = plan(state.next(now: at(0)))
-            asked += plan?.wants.map(\.kind) ?? []
-            state.answered(jobs: plan?.question == .ahead ? 1 : 0, now: at(0))
+        for turn in 0..<4 as Range<Int64> {
+            guard let plan = plan(state.next(now: at(2 * turn))) else { continue }
+            asked += plan.wants.map(\.kind)
+            state.answered(jobs: plan.question == .ahead ? 1 : 0, now: at(2 * turn))
         }
         #expect(asked.contains(1) && asked.contains(0))
     }

@@ -52,7 +52,11 @@ final class LateRecovery: JobStore {
     func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int {
         try await store.retain(policy, limit: limit)
     }
-    func hints() -> AsyncStream<Void> { store.hints() }
+    func onHint(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch {
+        store.onHint(tell, ended: ended)
+    }
+    var hintsAreCertain: Bool { store.hintsAreCertain }
+    var seesDeath: Bool { store.seesDeath }
     func diagnose() async throws(StoreError) -> [Finding] { try await store.diagnose() }
     func close() async { await store.close() }
 }

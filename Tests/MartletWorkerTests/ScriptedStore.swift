@@ -19,6 +19,7 @@ final class ScriptedStore: JobStore {
         var holdsSettlements = false
         /// `claim` never comes back while it is true.
         var holdsClaims = false
+        var hintsAreCertain = false
 
         var lastLease: Int64 = 0
         var lastWorker: Int64 = 0
@@ -40,7 +41,7 @@ final class ScriptedStore: JobStore {
     }
 
     private let script = Mutex(Script())
-    private let hintStream = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    private let hints = HintBoard()
 
     @discardableResult
     func change<T: Sendable>(_ body: (inout sending Script) -> sending T) -> T { script.withLock { body(&$0) } }
@@ -70,7 +71,7 @@ final class ScriptedStore: JobStore {
             }
             return ids
         }
-        hintStream.continuation.yield()
+        hints.announce()
         return ids
     }
 
@@ -191,7 +192,11 @@ final class ScriptedStore: JobStore {
         return change { $0.removals.isEmpty ? 0 : $0.removals.removeFirst() }
     }
 
-    func hints() -> AsyncStream<Void> { hintStream.stream }
+    func onHint(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch {
+        hints.listen(tell, ended: ended)
+    }
+    var hintsAreCertain: Bool { script.withLock { $0.hintsAreCertain } }
+    var seesDeath: Bool { true }
 
     // A worker calls none of the rest.
     private var notAsked: StoreError { StoreError(.internal, "a worker does not call this") }

@@ -17,8 +17,8 @@ extension Reactor {
     }
 
     private func listen(_ subscription: Subscription, _ link: Link) {
-        ask(subscription.greeting, subscription, link) { [stream = subscription.stream] _ in
-            stream.yield(.listening)
+        ask(subscription.greeting, subscription, link) { [tell = subscription.tell] _ in
+            tell(.listening)
             return .alive
         }
     }
@@ -55,7 +55,7 @@ extension Reactor {
     }
 
     func becomeDeaf(_ subscription: Subscription) {
-        subscription.stream.yield(.deaf)
+        subscription.tell(.deaf)
         unsubscribe(subscription.number)
     }
 

@@ -187,7 +187,7 @@ final class Reactor {
     /// Those that have waited as long as they would, or wait for what will not come, hear why.
     private func noteTrouble(_ error: PQError, isLasting: Bool, _ pool: Pool) {
         pool.trouble = error
-        pool.subscription?.stream.yield(.lost(error.message))
+        pool.subscription?.tell(.lost(error.message))
         guard !pool.hasReady else { return }
         let now = Moment.now
         let tooLong = pool.backlog.remove { [patience = options.patience] ticket in
@@ -204,7 +204,7 @@ final class Reactor {
             case .finished(let ticket, let result): ticket.request.end(result)
             case .again(let ticket, let error): giveBack(ticket, error, pool)
             case .notified(let channel, let payload):
-                pool.subscription?.stream.yield(.notification(channel: channel, payload: payload))
+                pool.subscription?.tell(.notification(channel: channel, payload: payload))
             case .broke(let error):
                 link.life.failed(now: now, random: Double.random(in: 0..<1, using: &random))
                 noteTrouble(error, isLasting: false, pool)
@@ -260,7 +260,7 @@ final class Reactor {
             }
             links[link.number] = nil
         }
-        pool.subscription?.stream.finish()
+        pool.subscription?.ended()
     }
 
     /// What was sent is still answered; what waits is not sent any more.
@@ -285,7 +285,7 @@ final class Reactor {
             case .submit(let request): request.end(.failure(.closed))
             case .connected(_, .success(let handle)): PQfinish(handle.pointer)
             case .copyChunk(_, _, _, let taken): taken(false)
-            case .subscribe(let subscription): subscription.stream.finish()
+            case .subscribe(let subscription): subscription.ended()
             case .close(let done): done()
             case .connected(_, .failure), .cancel, .cancelDone, .copyEnd, .unsubscribe, .subscriptionAnswered: break
             }

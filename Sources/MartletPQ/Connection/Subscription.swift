@@ -9,21 +9,34 @@ package enum Notice: Sendable, Equatable {
     case deaf
 }
 
+/// Somebody's interest in notifications, until he ends it.
+package final class PQListening: Sendable {
+    private let stop: @Sendable () -> Void
+
+    init(_ stop: @escaping @Sendable () -> Void) { self.stop = stop }
+
+    /// Can be called again.
+    package func end() { stop() }
+}
+
 final class Subscription: Sendable {
     let number: Int
     let conninfo: Conninfo
     let pooler: Pooler
     let channels: [String]
-    let stream: AsyncStream<Notice>.Continuation
+    let tell: @Sendable (Notice) -> Void
+    let ended: @Sendable () -> Void
 
     init(
-        number: Int, conninfo: Conninfo, pooler: Pooler, channels: [String], stream: AsyncStream<Notice>.Continuation
+        number: Int, conninfo: Conninfo, pooler: Pooler, channels: [String], tell: @escaping @Sendable (Notice) -> Void,
+        ended: @escaping @Sendable () -> Void
     ) {
         self.number = number
         self.conninfo = conninfo
         self.pooler = pooler
         self.channels = channels
-        self.stream = stream
+        self.tell = tell
+        self.ended = ended
     }
 
     /// Identifiers are quoted, so that any name is one name.

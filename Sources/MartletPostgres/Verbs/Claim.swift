@@ -10,6 +10,13 @@ struct Claim: Sendable {
         case leases([Lease])
         /// Nothing now; something may come without a hint.
         case again
+
+        var isUncertain: Bool {
+            switch self {
+            case .leases: false
+            case .again: true
+            }
+        }
     }
 
     init(_ place: Place) {

@@ -69,7 +69,9 @@ struct Claimer {
             if !leases.isEmpty {
                 herald.tell(.claimed(leases: leases.count, jobs: leases.reduce(0) { $0 + $1.jobs.count }))
             }
-            floor.accept(leases, session: session)
+            // Of kinds it did not ask for, their slots being taken, nobody was told that it sleeps.
+            let askedForAll = plan.wants.count == floor.handlers.count
+            floor.accept(leases, session: session, isCertain: leases.isEmpty && askedForAll && store.hintsAreCertain)
             return true
         } catch {
             floor.unanswered()

@@ -12,7 +12,8 @@ import MartletStore
 ///
 /// An empty answer quiets its question until the next poll or hint, and for a moment even if hints come without end: under load
 /// every commit of anybody is a hint, and most are about something else. A hint that comes while a claim is under way counts
-/// for the claim after it, since that one may have looked too early.
+/// for the claim after it, since that one may have looked too early. An answer with less than was asked for has emptied the log,
+/// and the next question waits for that moment, too: what trickles in is claimed in chunks.
 struct IntakeState {
     enum Question: CaseIterable {
         case front, ahead
@@ -73,16 +74,22 @@ struct IntakeState {
     private static let bytesAhead = 32.0 * 1_048_576
     /// How long an empty answer is believed whatever hints say.
     private static let rest: Duration = .milliseconds(1)
+    /// How many poll intervals an empty answer is believed when the store is certain to hint.
+    static let certainPolls = 5
 
     private let concurrency: Int
     private let poll: Duration
     private var kinds: [Kind]
     private var inFlight: Question?
+    /// How many jobs it asked for.
+    private var asked = 0
     private var last = Question.ahead
     private var quiet: [Question: Moment] = [:]
     /// When a question was last answered with nothing.
     private var emptyAt: [Question: Moment] = [:]
     private var hintedMeanwhile = false
+    /// Whether what comes after the last answer comes with a hint, whatever its kind.
+    private(set) var isCertain = false
     private var isStopped = false
     private var drain: Drain
     /// Looks for dead workers that are under way: their jobs may appear in the log at any moment.
@@ -119,6 +126,7 @@ struct IntakeState {
         for question in order where !isQuiet(question, now) {
             guard let plan = plan(question) else { continue }
             inFlight = question
+            asked = min(plan.limit, plan.wants.reduce(0) { $0 + $1.limit })
             last = question
             hintedMeanwhile = false
             return .claim(plan)
@@ -173,16 +181,25 @@ struct IntakeState {
 
     // MARK: What happened
 
-    /// - Parameter jobs: how many the store gave; nil when it could not be asked.
-    mutating func answered(jobs: Int?, now: Moment) {
+    /// - Parameters:
+    ///   - jobs: how many the store gave; nil when it could not be asked.
+    ///   - isCertain: what comes from now on comes with a hint, as far as the store knows.
+    mutating func answered(jobs: Int?, isCertain: Bool = false, now: Moment) {
         guard let question = inFlight else { preconditionFailure("an answer to no question") }
         inFlight = nil
+        self.isCertain = isCertain && jobs == 0
         guard let jobs else { return }
         if jobs > 0 {
             if drain == .lastLook { drain = .working }
+            if jobs < asked, drain == .off {
+                for question in Question.allCases {
+                    emptyAt[question] = now
+                    quiet[question] = now + Self.rest
+                }
+            }
         } else {
             emptyAt[question] = now
-            quiet[question] = now + (hintedMeanwhile ? Self.rest : poll)
+            quiet[question] = now + (hintedMeanwhile ? Self.rest : isCertain ? poll * Self.certainPolls : poll)
         }
     }
 

@@ -15,11 +15,16 @@ struct Keeper {
 
     private static let piece = 1_000
 
+    /// Where a lease has to end first, a little more does no harm.
+    private var betweenLooks: Duration {
+        store.seesDeath ? .seconds(1) : min(max(configuration.lease / 6, .milliseconds(100)), .seconds(5))
+    }
+
     func run() async {
         var backoff = Backoff()
         var nextCleaning = Moment.now
         while !floor.isStopping {
-            var pause = configuration.recovery
+            var pause = configuration.recovery ?? betweenLooks
             var call = StoreAccess.Call.recover
             do {
                 _ = try await recovery.run()

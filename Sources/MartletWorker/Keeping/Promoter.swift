@@ -4,7 +4,7 @@ import MartletStore
 /// Makes delayed jobs available when they are due.
 ///
 /// Sleeps until the next one is due, a hint, or the poll interval: a job that another process schedules may be due sooner than
-/// all that were known.
+/// all that were known. Where that comes with a hint for certain, it polls seldom.
 struct Promoter {
     let store: any JobStore
     let access: StoreAccess
@@ -34,7 +34,8 @@ struct Promoter {
                     floor.hint()
                 }
                 if reply.moved >= Self.piece { continue }
-                if let due = reply.nextDue { pause = min(due, poll) }
+                if floor.isCertain { pause = poll * IntakeState.certainPolls }
+                if let due = reply.nextDue { pause = min(due, pause) }
             } catch {
                 guard access.failed(error, .promote) else { return }
                 pause = backoff.next(random: .random(in: 0..<1))

@@ -40,6 +40,8 @@ final class Floor: Sendable {
     /// See ``FloorState/abandoned``.
     var abandoned: WorkerID? { state.withLock { $0.abandoned } }
     var isStopping: Bool { state.withLock { $0.isStopping } }
+    /// Whether work for any kind comes with a hint, as far as can be known.
+    var isCertain: Bool { state.withLock { $0.intake.isCertain } }
     var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
 
     // MARK: Claims
@@ -63,13 +65,15 @@ final class Floor: Sendable {
         hungry.raise()
     }
 
-    /// - Parameter session: the registration the claim was made under.
-    func accept(_ leases: [Lease], session: FloorState.Session) {
+    /// - Parameters:
+    ///   - session: the registration the claim was made under.
+    ///   - isCertain: what comes from now on comes with a hint.
+    func accept(_ leases: [Lease], session: FloorState.Session, isCertain: Bool) {
         // Without trust the leases may be somebody else's before a job has begun.
         if !(self.session.map { $0.trust.holds(now: .now) } ?? false) { lose(session: session.number, .expired) }
         let (aftermath, wasEmpty) = state.withLock { state in
             let wasEmpty = state.entries.isEmpty
-            return (state.accept(leases, session: session.number, now: .now), wasEmpty)
+            return (state.accept(leases, session: session.number, isCertain: isCertain, now: .now), wasEmpty)
         }
         carryOut(aftermath)
         if wasEmpty, !aftermath.start.isEmpty { watch.wake() }

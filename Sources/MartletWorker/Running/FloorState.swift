@@ -104,8 +104,10 @@ struct FloorState {
     mutating func endRecovery(jobs: Int?) { intake.endRecovery(jobs: jobs) }
 
     /// Takes in what a claim of that registration brought.
-    mutating func accept(_ leases: [Lease], session number: Int, now: Moment) -> Aftermath {
-        intake.answered(jobs: leases.reduce(0) { $0 + $1.jobs.count }, now: now)
+    mutating func accept(
+        _ leases: [Lease], session number: Int, isCertain: Bool = false, now: Moment
+    ) -> Aftermath {
+        intake.answered(jobs: leases.reduce(0) { $0 + $1.jobs.count }, isCertain: isCertain, now: now)
         // Nothing of a lost registration is ours to run or to give back.
         guard session?.number == number else { return Aftermath() }
         var aftermath = Aftermath()

@@ -14,6 +14,7 @@ import Testing
         try program.directory.write(
             "martlet.yaml",
             """
+            concurrency: 1
             kinds:
               slow: { command: [sh, -c, 'touch begun; while [ ! -e go ]; do sleep 0.02; done'] }
             """)

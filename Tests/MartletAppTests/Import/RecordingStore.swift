@@ -100,7 +100,12 @@ final class RecordingStore: JobStore {
     func queues() async throws(StoreError) -> [QueueSummary] { throw Self.unexpected }
     func workers() async throws(StoreError) -> [WorkerSummary] { throw Self.unexpected }
     func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int { throw Self.unexpected }
-    func hints() -> AsyncStream<Void> { AsyncStream { $0.finish() } }
+    func onHint(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch {
+        ended()
+        return HintWatch {}
+    }
+    var hintsAreCertain: Bool { false }
+    var seesDeath: Bool { false }
     func diagnose() async throws(StoreError) -> [Finding] { throw Self.unexpected }
     func close() async {}
 }
