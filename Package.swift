@@ -53,6 +53,7 @@ let package = Package(
                 .embedInCode("0001_queue.postgres.promote.sql"),
                 .embedInCode("0001_queue.postgres.retain.sql"),
                 .embedInCode("0001_queue.postgres.find.sql"),
+                .embedInCode("0001_queue.postgres.history.sql"),
                 .embedInCode("0001_queue.postgres.list.sql"),
                 .embedInCode("0001_queue.postgres.repair.sql"),
                 .embedInCode("0001_queue.postgres.counts.sql"),

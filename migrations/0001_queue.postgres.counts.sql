@@ -18,7 +18,7 @@ end $$;
 
 create function lane_counts() returns table (
   queue text, kind text, priority int, scheduled bigint, available bigint, running bigint, retryable bigint,
-  completed bigint, failed bigint, cancelled bigint, oldest timestamptz
+  completed bigint, failed bigint, cancelled bigint, oldest timestamptz, paused boolean
 ) language sql stable security definer set search_path from current as $$
   select la.queue, la.kind, la.priority::int,
     (select count(*) from delayed d where d.lane = la.id and d.state = 'scheduled'),
@@ -28,7 +28,7 @@ create function lane_counts() returns table (
     c.claimed - la.forgotten - coalesce(u.superseded, 0),
     (select count(*) from failed f where f.lane = la.id and f.state = 'failed'),
     (select count(*) from failed f where f.lane = la.id and f.state = 'cancelled'),
-    head(la.id)
+    head(la.id), la.paused
   from lane la
   cross join lateral (select claimed from lease l where l.lane = la.id order by l.lane desc, l.id desc limit 1) c
   left join lateral (
@@ -68,5 +68,6 @@ create view jobs as
 create view queues as
   select queue, kind, sum(available)::bigint as available, sum(running)::bigint as running, sum(scheduled)::bigint as scheduled,
     sum(retryable)::bigint as retryable, sum(completed)::bigint as completed, sum(failed)::bigint as failed,
-    sum(cancelled)::bigint as cancelled, min(oldest) as waiting_since
+    sum(cancelled)::bigint as cancelled, min(oldest) as waiting_since,
+    bool_or(paused) as paused
   from lane_counts() group by queue, kind;

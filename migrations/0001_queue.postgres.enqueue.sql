@@ -15,7 +15,8 @@ begin
     select id into v_lane from lane where queue = p_queue and kind = p_kind and priority = p_priority;
     if found then return v_lane; end if;
     perform check_job(p_kind, p_queue, p_priority, null, null);
-    insert into lane (queue, kind, priority) values (p_queue, p_kind, p_priority) on conflict do nothing
+    insert into lane (queue, kind, priority, paused)
+      select p_queue, p_kind, p_priority, exists (select 1 from paused_queue where queue = p_queue) on conflict do nothing
       returning id into v_lane;
     if found then
       -- Whoever sleeps cannot have flagged a lane that was not there.

@@ -1,9 +1,11 @@
 -- What people do to jobs: retry, cancel, discard.
 
 -- retry, cancel or discard for jobs named one by one. With p_dry, only says what it would do. With p_only, jobs in another
--- state by now are passed over in silence. A retry drops an expiry that is over: who asks for it wants the job to run.
+-- state by now are passed over in silence. With p_attempts, a retried job has that many more; without, as many as are left, and
+-- one where none is. A retry drops an expiry that is over: who asks for it wants the job to run.
 create function repair(
-  p_repair text, p_ids bigint[], p_dry boolean, p_only text[] default null, out changed int, out requested int, out refused bigint[],
+  p_repair text, p_ids bigint[], p_dry boolean, p_only text[] default null, p_attempts int default null,
+  out changed int, out requested int, out refused bigint[],
   out refused_states text[], out missing bigint[]
 ) language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off as $$
 declare
@@ -54,7 +56,7 @@ begin
     elsif p_repair = 'retry' and r.state in ('failed', 'cancelled') then
       insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
         select v_segment, lane, enqueued_at, id, v_now, timeout_ms, case when expires_at > v_now then expires_at end,
-          max_attempts, attempt, 0, args
+          coalesce(attempt + p_attempts, max_attempts), attempt, 0, args
         from failed where id = v_id for update
         returning lane || v_lanes into v_lanes;
       perform remove_failed(array[v_id]);
@@ -62,7 +64,7 @@ begin
       with gone as (delete from delayed where id = v_id returning *)
       insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
         select v_segment, lane, enqueued_at, id, v_now, timeout_ms, case when expires_at > v_now then expires_at end,
-          max_attempts, attempt, crashes, args from gone
+          coalesce(attempt + p_attempts, max_attempts), attempt, crashes, args from gone
         returning lane || v_lanes into v_lanes;
     elsif r.state = 'running' then
       insert into cancel_request values (r.lease, (
@@ -80,4 +82,22 @@ begin
   end loop;
   perform wake(v_lanes);
   if requested > 0 and not p_dry then perform pg_notify(current_schema(), ''); end if;
+end $$;
+
+-- A paused queue hands nothing out, what runs goes on; false: it was as wanted already. A lane that another transaction is
+-- just making does not see it, and is paused by the next recover(), which workers call every few seconds.
+create function pause_queue(p_queue text, p_paused boolean) returns boolean language plpgsql security definer
+  set search_path from current as $$
+begin
+  perform check_job('any', p_queue, 5, null, null);
+  if p_paused then
+    insert into paused_queue values (p_queue) on conflict do nothing;
+  else
+    delete from paused_queue where queue = p_queue;
+  end if;
+  if not found then return false; end if;
+  update lane set paused = p_paused where queue = p_queue;
+  -- Whoever slept did not flag lanes that were paused.
+  if not p_paused then perform pg_notify(current_schema(), ''); end if;
+  return true;
 end $$;

@@ -18,10 +18,10 @@ begin
       ('worker', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'claim', 'settle',
         'settle_and_enqueue', 'report_progress', 'register', 'heartbeat', 'last_report', 'deregister',
         'recover', 'promote', 'retain', 'lane_counts', 'clock']),
-      ('reader', array['find', 'lease_of', 'leased', 'is_claimed', 'list_jobs', 'list_running', 'list_available', 'newest_waiting',
+      ('reader', array['find', 'history', 'lease_of', 'leased', 'is_claimed', 'list_jobs', 'list_running', 'list_available', 'newest_waiting',
         'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'run_time',
         'select_ids', 'is_home', 'is_ahead', 'audit']),
-      ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'repair', 'rebase_preview',
+      ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'repair', 'pause_queue', 'rebase_preview',
         'make_room', 'rebase'])) t(role, functions)
   loop
     if not exists (select 1 from pg_roles where rolname = v_schema || '_' || r.role) then
@@ -38,6 +38,9 @@ begin
   end loop;
   execute format('grant select on all tables in schema %I to %I', v_schema, v_schema || '_reader');
   execute format('alter default privileges in schema %I grant select on tables to %I', v_schema, v_schema || '_reader');
-  execute format('grant %I to %I', v_schema || '_reader', v_schema || '_admin');
+  -- Roles are the cluster's: those of a queue of this name in another database are these, and whoever made them may have said so.
+  if not pg_has_role(v_schema || '_admin', v_schema || '_reader', 'member') then
+    execute format('grant %I to %I', v_schema || '_reader', v_schema || '_admin');
+  end if;
 end $$;
 revoke all on function create_roles() from public;

@@ -76,7 +76,7 @@ begin
     returning lane
   ), errors as (
     insert into attempt_error (job, attempt, max_attempts, type, message, started_at, at, worker)
-    select coalesce(id, position), attempt + 1, coalesce(max_attempts, 25), 'crash',
+    select coalesce(id, position), attempt + 1, max_attempts, 'crash',
       'its worker died while it held this job; no attempt is charged', claimed_at, p_now, v_name
     from undone where not stopped and p_crashed order by of_lease, n
   ), final as (
@@ -111,6 +111,9 @@ begin
   workers := '{}';
   leases := 0;
   jobs := 0;
+  if exists (select 1 from paused_queue) then
+    update lane set paused = true where not paused and queue in (select queue from paused_queue);
+  end if;
   for w in select id from worker where ended_at is null and expires_at <= clock() order by id loop
     continue when not pg_try_advisory_xact_lock(worker_locks(), w.id::int);
     perform 1 from worker where id = w.id and ended_at is null and expires_at <= clock() for no key update;

@@ -36,6 +36,16 @@ create table martlet_lane (
 ) strict;
 create index martlet_lane_open on martlet_lane (priority, since) where available > 0 and paused = 0;
 
+-- Queues that a person has paused, also for the lanes that they will have; lanes say it again, where the claim looks.
+create table martlet_paused_queue (
+  queue text primary key
+) strict, without rowid;
+create trigger martlet_lane_paused after insert on martlet_lane
+  when exists (select 1 from martlet_paused_queue where queue = new.queue)
+begin
+  update martlet_lane set paused = 1 where id = new.id;
+end;
+
 -- The log. What lies beyond its lane's newest lease is available; the rest has been claimed.
 create table martlet_job (
   position integer primary key,
@@ -160,7 +170,7 @@ create table martlet_attempt_error (
   number integer primary key,
   job integer not null,
   attempt integer not null,
-  max_attempts integer not null,
+  max_attempts integer,                 -- as its worker had decided; null: the worker died
   type text not null,
   message text not null,
   detail text,

@@ -19,6 +19,7 @@ package enum Migrations {
                 PackageResources._001_queue_postgres_promote_sql,
                 PackageResources._001_queue_postgres_retain_sql,
                 PackageResources._001_queue_postgres_find_sql,
+                PackageResources._001_queue_postgres_history_sql,
                 PackageResources._001_queue_postgres_list_sql,
                 PackageResources._001_queue_postgres_repair_sql,
                 PackageResources._001_queue_postgres_counts_sql,

@@ -1,5 +1,6 @@
 import MartletCore
 import MartletStore
+import MartletWorker
 
 /// Everything that is known of one job.
 public struct JobStatus: Sendable {
@@ -12,7 +13,8 @@ public struct JobStatus: Sendable {
     public let reason: FailureReason?
     /// Number of the attempt that runs or ran last; 0 before the first.
     public let attempt: Int
-    public let maxAttempts: Int
+    /// nil: neither the job nor an attempt that failed says, and so the worker that runs it decides.
+    public let maxAttempts: Int?
     public let enqueuedAt: Timestamp
     /// When it is due, or was when it is no longer waiting; nil when it was due from the start.
     public let runAt: Timestamp?
@@ -28,6 +30,8 @@ public struct JobStatus: Sendable {
     public let errors: [FailedAttempt]
     /// What its run returned, where it is `Encodable`.
     public let result: JSONText?
+    /// The result is the beginning of a command's output, or of an answer, that was longer than ``Limits/resultBytes``.
+    public let isResultCut: Bool
 
     init(_ job: JobDetail) {
         let summary = job.summary
@@ -49,6 +53,7 @@ public struct JobStatus: Sendable {
         progressNote = summary.progress?.note
         errors = job.errors.map(FailedAttempt.init)
         result = job.result
+        isResultCut = job.result.map(CommandResult.isCut) ?? false
     }
 }
 

@@ -68,7 +68,7 @@ extension WorkerObserver {
             jobEnded(ObservedJob(id: id, kind: kind, attempt: attempt), JobEnd(fate: JobEnd.Fate(ending), ran: ran))
         case .registered, .claimed, .abandoned, .blocked, .settled, .leasesLost, .heartbeatLost, .cancelRequested,
             .recovered,
-            .promoted, .removed, .storeUnavailable, .storeAvailable, .drained:
+            .promoted, .removed, .storeUnavailable, .storeAvailable, .drained, .unsettled:
             break
         }
     }

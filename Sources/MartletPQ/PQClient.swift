@@ -35,15 +35,19 @@ package final class PQClient: Sendable {
 
     // MARK: Requests
 
-    /// - Parameter untilDone: carried out even when the task is cancelled meanwhile, or was before.
+    /// - Parameters:
+    ///   - within: the time for all of it; nil: as the options say.
+    ///   - patience: how long it waits while there is no connection, for callers that try again by themselves; nil: as the
+    ///     options say.
+    ///   - untilDone: carried out even when the task is cancelled meanwhile, or was before.
     package func run(
-        _ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil, lane: Lane = .shared,
-        untilDone: Bool = false
+        _ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil, patience: Duration? = nil,
+        lane: Lane = .shared, untilDone: Bool = false
     ) async throws(PQError) -> Rows {
         let steps = Request.Work.steps([Step(statement, parameters)])
-        guard untilDone else { return try await answer(to: steps, within: within, lane: lane)[0] }
+        guard untilDone else { return try await answer(to: steps, within: within, lane: lane, patience: patience)[0] }
         let result: Result<[Rows], PQError> = await withUnsafeContinuation { continuation in
-            submit(request(steps, within, lane) { continuation.resume(returning: $0) })
+            submit(request(steps, within, lane, patience) { continuation.resume(returning: $0) })
         }
         return try result.get()[0]
     }
@@ -68,12 +72,13 @@ package final class PQClient: Sendable {
 
     /// ``run(_:_:within:lane:)`` for a thread that has no task. Never call it from one that runs tasks.
     package func runBlocking(
-        _ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil, lane: Lane = .shared
+        _ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil, patience: Duration? = nil,
+        lane: Lane = .shared
     ) throws(PQError) -> Rows {
         let done = DispatchSemaphore(value: 0)
         let answer = Mutex<Result<[Rows], PQError>?>(nil)
         submit(
-            request(.steps([Step(statement, parameters)]), within, lane) { result in
+            request(.steps([Step(statement, parameters)]), within, lane, patience) { result in
                 answer.withLock { $0 = result }
                 done.signal()
             })
@@ -88,12 +93,14 @@ package final class PQClient: Sendable {
         }
     }
 
-    func answer(to work: Request.Work, within: Duration?, lane: Lane) async throws(PQError) -> [Rows] {
+    func answer(
+        to work: Request.Work, within: Duration?, lane: Lane, patience: Duration? = nil
+    ) async throws(PQError) -> [Rows] {
         let slot = Mutex<Request?>(nil)
         let mailbox = mailbox
         let result = await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<[Rows], PQError>, Never>) in
-                let request = request(work, within, lane) { continuation.resume(returning: $0) }
+                let request = request(work, within, lane, patience) { continuation.resume(returning: $0) }
                 slot.withLock { $0 = request }
                 // The handler has run already when there was no request to cancel yet.
                 if Task.isCancelled { request.markCancelled() }
@@ -108,11 +115,12 @@ package final class PQClient: Sendable {
     }
 
     private func request(
-        _ work: Request.Work, _ within: Duration?, _ lane: Lane,
+        _ work: Request.Work, _ within: Duration?, _ lane: Lane, _ patience: Duration?,
         finish: @escaping @Sendable (Result<[Rows], PQError>) -> Void
     ) -> Request {
         let now = Moment.now
-        return Request(work, lane: lane, submitted: now, deadline: now + (within ?? options.within), finish: finish)
+        return Request(
+            work, lane: lane, submitted: now, deadline: now + (within ?? options.within), patience: patience, finish: finish)
     }
 
     private func submit(_ request: Request) {

@@ -43,10 +43,14 @@ extension Pooler {
     }
 
     /// The query begins at the first question mark behind user and password, which may hold one.
-    private static func takeFromURL(_ url: String) -> (String, String?) {
+    static func query(in url: String) -> String.Index? {
         let authority = url[url.firstRange(of: "://")!.upperBound...]
         let credentials = authority.firstIndex { $0 == "@" || $0 == "/" }.flatMap { authority[$0] == "@" ? $0 : nil }
-        guard let mark = url[(credentials ?? authority.startIndex)...].firstIndex(of: "?") else { return (url, nil) }
+        return url[(credentials ?? authority.startIndex)...].firstIndex(of: "?")
+    }
+
+    private static func takeFromURL(_ url: String) -> (String, String?) {
+        guard let mark = query(in: url) else { return (url, nil) }
         let words = url[url.index(after: mark)...].split(separator: "&", omittingEmptySubsequences: false)
         let others = words.filter { !$0.hasPrefix("\(word)=") }
         guard let own = words.last(where: { $0.hasPrefix("\(word)=") }) else { return (url, nil) }

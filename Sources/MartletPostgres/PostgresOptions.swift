@@ -24,4 +24,9 @@ package struct PostgresOptions: Sendable {
     package static func shown(_ url: String) -> String? {
         do throws(PQError) { return try Conninfo(url).shown } catch { return nil }
     }
+
+    /// What of a URL's parameters nobody knows, and what may stand there.
+    package static func unknownParameters(_ url: String) -> (unknown: [String], known: [String]) {
+        (Conninfo.unknownParameters(of: url), Conninfo.parameters)
+    }
 }

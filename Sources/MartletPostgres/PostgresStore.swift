@@ -8,6 +8,8 @@ import MartletStore
 /// A process has at most four connections: two for everything, one for heartbeats, one that listens.
 package final class PostgresStore: JobStore {
     private let database: Database
+    /// For the calls of workers, which try again by themselves and have to know soon that the database is away.
+    private let hasty: Database
     private let hinting: Hints
 
     private let enqueueing: Gather<NewJob, JobID>
@@ -38,7 +40,7 @@ package final class PostgresStore: JobStore {
     }
 
     package static func migrate(_ options: PostgresOptions) async throws(StoreError) -> MigrationStatus {
-        try await with(options) { database throws(StoreError) in
+        try await with(options, for: .migrate) { database throws(StoreError) in
             let status = try await Schema.status(database, within: options.openWithin)
             guard !status.isNewer else { return status }
             try await Schema.migrate(database)
@@ -57,16 +59,16 @@ package final class PostgresStore: JobStore {
     /// Makes the roles for producers, workers, readers and admins.
     /// - Returns: their names.
     package static func createRoles(_ options: PostgresOptions) async throws(StoreError) -> [String] {
-        try await with(options) { database throws(StoreError) in
+        try await with(options, for: .createRoles) { database throws(StoreError) in
             let rows = try await database.run(.once("select * from \(database.place.quoted).create_roles()"))
             return (0..<rows.count).map { rows.text($0, 0) }
         }
     }
 
     static func with<T>(
-        _ options: PostgresOptions, _ body: (Database) async throws(StoreError) -> T
+        _ options: PostgresOptions, for purpose: Place.Purpose = .work, _ body: (Database) async throws(StoreError) -> T
     ) async throws(StoreError) -> T {
-        let database = try Database(options)
+        let database = try Database(options, for: purpose)
         do throws(StoreError) {
             let value = try await body(database)
             await database.client.close()
@@ -82,9 +84,12 @@ package final class PostgresStore: JobStore {
         do throws(PQError) { return try Conninfo(url) } catch { throw StoreError(.unusable, error.message) }
     }
 
+    private static let patience: Duration = .seconds(1)
+
     private init(_ database: Database, _ listener: Conninfo?, _ remark: @escaping @Sendable (String) -> Void) {
         let enqueue = Enqueue(database.place)
         self.database = database
+        hasty = database.waiting(atMost: Self.patience)
         hinting = Hints(database.client, channel: database.place.schema, conninfo: listener, remark: remark)
         enqueueing = Gather(limit: Limits.enqueueBatch) { jobs throws(StoreError) in try await enqueue.run(jobs, database) }
         claiming = Claim(database.place)
@@ -106,7 +111,7 @@ package final class PostgresStore: JobStore {
 
     package func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease] {
         let sleeps = hinting.sleeps(request.worker)
-        let reply = try await claiming.run(request, sleeps: sleeps, database)
+        let reply = try await claiming.run(request, sleeps: sleeps, hasty)
         switch reply {
         case .leases(let leases) where !leases.isEmpty:
             hinting.found(request.worker)
@@ -118,17 +123,17 @@ package final class PostgresStore: JobStore {
     }
 
     package func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply {
-        let reply = try await settling.run(settlements, database)
+        let reply = try await settling.run(settlements, hasty)
         if settlements.contains(where: { !$0.followUps.isEmpty }) { hinting.announce() }
         return reply
     }
 
     package func progress(_ reports: [JobProgress]) async throws(StoreError) -> Set<LeaseID> {
-        try await working.progress(reports, database)
+        try await working.progress(reports, hasty)
     }
 
     package func promote(limit: Int) async throws(StoreError) -> PromotionReply {
-        let reply = try await working.promote(limit: limit, database)
+        let reply = try await working.promote(limit: limit, hasty)
         if reply.moved > 0 { hinting.announce() }
         return reply
     }
@@ -136,25 +141,25 @@ package final class PostgresStore: JobStore {
     // MARK: Workers
 
     package func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID {
-        try await working.register(worker, database)
+        try await working.register(worker, hasty)
     }
 
     package func lastReport(name: String, host: String) async throws(StoreError) -> JSONText? {
-        try await working.lastReport(name: name, host: host, database)
+        try await working.lastReport(name: name, host: host, hasty)
     }
 
     package func heartbeat(_ worker: WorkerID, report: JSONText?) throws(StoreError) -> HeartbeatReply {
-        try working.heartbeat(worker, report: report, database)
+        try working.heartbeat(worker, report: report, hasty)
     }
 
     package func deregister(_ worker: WorkerID) async throws(StoreError) {
         hinting.forget(worker)
-        try await working.deregister(worker, database)
+        try await working.deregister(worker, hasty)
         hinting.announce()
     }
 
     package func recover() async throws(StoreError) -> RecoveryReply {
-        let reply = try await working.recover(database)
+        let reply = try await working.recover(hasty)
         if reply.recoveredJobs > 0 { hinting.announce() }
         return reply
     }
@@ -162,11 +167,17 @@ package final class PostgresStore: JobStore {
     // MARK: Repairs
 
     package func repair(
-        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool, attempts: Int?
     ) async throws(StoreError) -> RepairReply {
-        let reply = try await repairing.run(repair, ids, only: states, dryRun: dryRun, database)
+        let reply = try await repairing.run(repair, ids, only: states, dryRun: dryRun, attempts: attempts, database)
         if !dryRun { hinting.announce() }
         return reply
+    }
+
+    package func pause(queue: String, _ isPaused: Bool) async throws(StoreError) -> Bool {
+        let hasChanged = try await repairing.pause(queue, isPaused, database)
+        if hasChanged { hinting.announce() }
+        return hasChanged
     }
 
     package func candidates(
@@ -176,7 +187,7 @@ package final class PostgresStore: JobStore {
     }
 
     package func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int {
-        try await working.retain(policy, limit: limit, database)
+        try await working.retain(policy, limit: limit, hasty)
     }
 
     // MARK: Views

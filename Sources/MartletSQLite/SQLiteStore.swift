@@ -154,19 +154,25 @@ package final class SQLiteStore: JobStore {
     // MARK: Repairs
 
     package func repair(
-        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool, attempts: Int?
     ) async throws(StoreError) -> RepairReply {
         let clock = options.clock
         guard !dryRun else {
             return try await read { db in
-                try Repairs.run(repair, ids, only: states, now: clock.now(), dryRun: true, db)
+                try Repairs.run(repair, ids, only: states, attempts: attempts, now: clock.now(), dryRun: true, db)
             }
         }
         let reply = try await writer.perform { db in
-            try Repairs.run(repair, ids, only: states, now: clock.now(), dryRun: false, db)
+            try Repairs.run(repair, ids, only: states, attempts: attempts, now: clock.now(), dryRun: false, db)
         }
         watch.announce()
         return reply
+    }
+
+    package func pause(queue: String, _ isPaused: Bool) async throws(StoreError) -> Bool {
+        let hasChanged = try await writer.perform { db in try Pause.run(queue, isPaused, db) }
+        if hasChanged { watch.announce() }
+        return hasChanged
     }
 
     package func candidates(

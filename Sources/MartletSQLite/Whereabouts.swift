@@ -61,7 +61,7 @@ enum Whereabouts {
 
     /// The chunks of a lane follow each other, so the one that may hold an entry is the first that reaches as far. What was
     /// done before a lease was revoked stays done.
-    private static func lease(reaching entry: LogEntry, _ db: Database) throws -> OpenLease? {
+    static func lease(reaching entry: LogEntry, _ db: Database) throws -> OpenLease? {
         let id = try db.first(
             "select id from martlet_lease where lane = ? and upto >= ? order by upto limit 1", .int(entry.lane),
             .int(entry.position), read: { LeaseID(rawValue: $0.int(0)) })

@@ -58,12 +58,18 @@ package protocol JobStore: Sendable {
     /// - Parameters:
     ///   - states: jobs in another state by now are passed over in silence; nil: they are refused by name.
     ///   - dryRun: only says what would be done.
+    ///   - attempts: how many more a retried job has; nil: as many as are left, and one where none is.
     func repair(
-        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool, attempts: Int?
     ) async throws(StoreError) -> RepairReply
 
     /// Jobs that a repair takes, of those that match, as they are now.
     func candidates(_ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter) async throws(StoreError) -> [JobID]
+
+    /// From now on a paused queue hands nothing out, whatever kinds it holds or will hold; what runs goes on, and everything else
+    /// works as before. A queue that nobody has used yet can be paused, too.
+    /// - Returns: false: it was as wanted already.
+    func pause(queue: String, _ isPaused: Bool) async throws(StoreError) -> Bool
 
     func job(_ id: JobID) async throws(StoreError) -> JobDetail?
 

@@ -36,7 +36,8 @@ package struct JobSummary: Sendable {
     package let state: JobState
     /// Number of the attempt that runs or ran last; 0 before the first.
     package let attempt: Int
-    package let maxAttempts: Int
+    /// nil: neither the job nor an attempt that failed says, and so its worker's configuration will.
+    package let maxAttempts: Int?
     package let enqueuedAt: Timestamp
     /// When it is due, or was when it is no longer waiting; nil when it was due from the start.
     package let runAt: Timestamp?
@@ -55,7 +56,7 @@ package struct JobSummary: Sendable {
     package let cursor: Int64
 
     package init(
-        id: JobID, kind: String, queue: String, priority: Priority, state: JobState, attempt: Int, maxAttempts: Int,
+        id: JobID, kind: String, queue: String, priority: Priority, state: JobState, attempt: Int, maxAttempts: Int?,
         enqueuedAt: Timestamp, runAt: Timestamp?, startedAt: Timestamp?, finishedAt: Timestamp?, worker: String?,
         args: JSONText, error: AttemptError?, cancelRequested: Bool, progress: ProgressReport? = nil, cursor: Int64
     ) {
@@ -82,14 +83,15 @@ package struct JobSummary: Sendable {
 /// One failed attempt.
 package struct AttemptError: Sendable, Equatable {
     package let attempt: Int
-    package let maxAttempts: Int
+    /// As its worker had decided; nil: the worker died.
+    package let maxAttempts: Int?
     package let error: JobError
     package let startedAt: Timestamp?
     package let at: Timestamp
     package let worker: String?
 
     package init(
-        attempt: Int, maxAttempts: Int, error: JobError, startedAt: Timestamp?, at: Timestamp, worker: String?
+        attempt: Int, maxAttempts: Int?, error: JobError, startedAt: Timestamp?, at: Timestamp, worker: String?
     ) {
         self.attempt = attempt
         self.maxAttempts = maxAttempts
@@ -141,11 +143,13 @@ package struct JobDetail: Sendable {
     package let errors: [AttemptError]
     /// Of the attempts of which something is known, oldest first.
     package let usage: [AttemptUsage]
+    package let history: JobHistory
     package let result: JSONText?
 
     package init(
         summary: JobSummary, reason: FailureReason?, lease: LeaseID?, crashes: Int, timeout: Duration?,
-        expiry: JobExpiry? = nil, errors: [AttemptError], usage: [AttemptUsage] = [], result: JSONText?
+        expiry: JobExpiry? = nil, errors: [AttemptError], usage: [AttemptUsage] = [],
+        history: JobHistory = JobHistory(), result: JSONText?
     ) {
         self.summary = summary
         self.reason = reason
@@ -155,6 +159,7 @@ package struct JobDetail: Sendable {
         self.expiry = expiry
         self.errors = errors
         self.usage = usage
+        self.history = history.without(neverRan: errors)
         self.result = result
     }
 }

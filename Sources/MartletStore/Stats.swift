@@ -20,13 +20,19 @@ package struct QueueSummary: Sendable, Equatable {
     package let oldestAvailable: Duration?
     /// Live workers that take this kind from this queue.
     package let workers: Int
+    /// Nothing of the queue is handed out.
+    package let isPaused: Bool
 
-    package init(queue: String, kind: String, counts: [JobState: Int], oldestAvailable: Duration?, workers: Int) {
+    package init(
+        queue: String, kind: String, counts: [JobState: Int], oldestAvailable: Duration?, workers: Int,
+        isPaused: Bool = false
+    ) {
         self.queue = queue
         self.kind = kind
         self.counts = counts
         self.oldestAvailable = oldestAvailable
         self.workers = workers
+        self.isPaused = isPaused
     }
 }
 

@@ -60,9 +60,7 @@ enum NetworkFailure {
         case let error as NIOSSLExtraError where error == .failedToValidateHostname:
             return "the server's certificate is for another host"
         case is NIOSSLError, is NIOSSLExtraError:
-            let text = "\(error)"
-            return text.contains("CERTIFICATE_VERIFY_FAILED")
-                ? "the server's certificate is not trusted" : "TLS failed: \(text)"
+            return tls("\(error)")
         case HTTPParserError.invalidEOFState:
             return hungUp
         case is HTTPParserError:
@@ -70,6 +68,22 @@ enum NetworkFailure {
         default:
             return "\(error)"
         }
+    }
+
+    /// - Parameter text: names what went wrong in capitals, and where in the library's source that was found out, which is
+    ///   nobody's business and a path of the machine that built it.
+    static func tls(_ text: String) -> String {
+        guard !text.contains("CERTIFICATE_VERIFY_FAILED") else { return "the server's certificate is not trusted" }
+        // What a server that expects plain HTTP sends looks like these.
+        if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") {
+            return "TLS failed: the server does not speak it"
+        }
+        if text.contains("EOF during handshake") { return "TLS failed: the server hung up instead of agreeing on it" }
+        let names = text.matches(of: #/OPENSSL_internal:([A-Z0-9_]+)/#).map { match in
+            match.1.lowercased().replacing("_", with: " ")
+        }
+        guard names.isEmpty else { return "TLS failed: " + names.joined(separator: ", ") }
+        return "TLS failed: " + text.replacing(#/ at \S+:\d+/#, with: "")
     }
 
     private static func reason(_ error: HTTPClientError) -> String {

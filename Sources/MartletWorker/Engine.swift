@@ -97,8 +97,9 @@ final class Engine: Sendable {
 
     // MARK: Ending
 
-    /// How long one call of the store, or the last flush, may hold up the end.
-    private static let patience: Duration = .seconds(5)
+    /// How long the calls of the store that are under way, and then the last flush, may hold up the end. While the store is
+    /// away only long enough to find it back: nothing is lost, leases end by themselves.
+    private var patience: Duration { access.isOut ? .seconds(1) : .seconds(5) }
 
     private func end(_ parts: Parts, _ mode: StopMode) async {
         floor.stop()
@@ -110,14 +111,17 @@ final class Engine: Sendable {
         // A claim that was under way gives back what it brought, so its end comes before the last flush.
         progress.close()
         let loops = [parts.claimer, parts.promoter, parts.keeper, parts.progress]
-        for loop in loops { _ = await loop.ends(within: Self.patience) }
-        _ = await settler.flushed(within: Self.patience)
-        settler.close()
-        _ = await parts.settler.ends(within: Self.patience)
+        let end = Moment.now + patience
+        for loop in loops { _ = await loop.ends(within: max(end - .now, .zero)) }
+        _ = await settler.flushed(within: patience)
+        let unsettled = settler.close()
+        if unsettled > 0 { herald.tell(.unsettled(unsettled)) }
         heart.stop()
         floor.watch.stop()
         floor.close()
-        _ = await heart.ends(within: Self.patience)
+        let last = Moment.now + patience
+        _ = await parts.settler.ends(within: max(last - .now, .zero))
+        _ = await heart.ends(within: max(last - .now, .zero))
         await deregister()
     }
 
@@ -130,7 +134,7 @@ final class Engine: Sendable {
         }
         floor.interrupt()
         let unwind = floor.handlers.map(\.unwind).max() ?? .zero
-        let bound = Moment.now + unwind + Self.patience
+        let bound = Moment.now + unwind + patience
         while !floor.isEmpty, bound > .now { await control.hurried.wait(atMost: bound - .now) }
     }
 
@@ -144,6 +148,6 @@ final class Engine: Sendable {
                 _ = access.failed(error, .deregister)
             }
         }
-        _ = await call.ends(within: Self.patience)
+        _ = await call.ends(within: patience)
     }
 }

@@ -36,9 +36,12 @@ package enum WorkerEvent: Sendable {
     case storeUnavailable(StoreError)
     /// Every kind of call that failed has succeeded again, or something was durably written.
     case storeAvailable
-    /// Nothing is left to do, and the worker was asked to end then.
-    case drained
+    /// Nothing is left to do now, and the worker was asked to end then. So many jobs, of all kinds, wait for a later time,
+    /// the next of them for so long; nil: the store did not say.
+    case drained(later: Int?, next: Duration?)
     case stopping(StopMode)
+    /// The worker ends, and could not write how so many jobs ended: they run again once its lease is over.
+    case unsettled(Int)
     case stopped(WorkerTally)
 }
 

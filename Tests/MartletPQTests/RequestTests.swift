@@ -221,4 +221,37 @@ import Testing
         #expect(try await client.failure("select 1").code == .closed)
         await client.close()
     }
+
+    @Test func `patience is for connections that are not there, not for those that are busy`() async throws {
+        try await withClient("postgres://postgres@127.0.0.1:1/postgres") { (client) async throws in
+            let patient = Task { try await client.int("select 1", within: .seconds(600)) }
+            let error = try await #require(throws: PQError.self) {
+                _ = try await client.run(.once("select 1"), within: .seconds(600), patience: .milliseconds(50))
+            }
+            #expect(error.code == .unavailable)
+            #expect(error.message.contains("refused"), "\(error)")
+            patient.cancel()
+            #expect(await patient.result.error?.code == .cancelled)
+        }
+        try await withClient({ $0.connections = 1 }) { (client) async throws in
+            #expect(try await client.int("select 1") == 1)
+            let busy = Task { _ = try await client.script("select pg_sleep(0.3)") }
+            try await eventually {
+                try PostgresServer.shared().psql(
+                    "select count(*) from pg_stat_activity where query = 'select pg_sleep(0.3)' and state = 'active'")
+                    == "1\n"
+            }
+            #expect(try await client.run(.once("select 2::int8"), patience: .milliseconds(1)).int(0, 0) == 2)
+            try await busy.value
+        }
+    }
+}
+
+extension Result {
+    fileprivate var error: PQError? {
+        switch self {
+        case .success: nil
+        case .failure(let error): error as? PQError
+        }
+    }
 }

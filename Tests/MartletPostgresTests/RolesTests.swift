@@ -54,6 +54,7 @@ import Testing
         ),
         ("retry", ["admin"], { store, ids in _ = try await store.retry(.ids([ids.job])) }),
         ("cancel", ["admin"], { store, ids in _ = try await store.cancel(.ids([ids.job])) }),
+        ("pause", ["admin"], { store, _ in _ = try await store.pause(queue: "other", true) }),
         ("discard", ["admin"], { store, ids in _ = try await store.discard(.ids([ids.job])) }),
     ]
 

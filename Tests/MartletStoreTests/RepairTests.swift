@@ -276,4 +276,25 @@ import Testing
             #expect(told == [[Limits.repairPiece, count], [2 * Limits.repairPiece, count], [count, count]])
         }
     }
+
+    @Test(arguments: Engine.allCases)
+    func `a retried job goes on with what it has left, or with as many attempts as it is given`(_ engine: Engine)
+        async throws
+    {
+        try await withStore(engine) { fixture in
+            let ids = try await fixture.enqueue(count: 2, maxAttempts: 1)
+            let worker = try await fixture.worker()
+            let lease = try await fixture.claim(worker)[0]
+            for index in 0..<2 { try await fixture.settle(lease, index, .failed(.boom, .exhausted), maxAttempts: 1) }
+            #expect(try await fixture.store.retry(.ids([ids[0]])).changed == 1)
+            #expect(try await fixture.store.retry(.ids([ids[1]]), attempts: 4).changed == 1)
+            let again = try await fixture.claim(worker)[0]
+            #expect(again.jobs.map(\.attempt) == [2, 2])
+            #expect(again.jobs.map(\.maxAttempts) == [1, 5])
+            // One that waits for another attempt, too.
+            try await fixture.settle(again, 1, .retryable(.boom, after: .seconds(60)), maxAttempts: 5)
+            #expect(try await fixture.store.retry(.ids([ids[1]]), attempts: 1).changed == 1)
+            #expect(try await fixture.claim(worker)[0].jobs.map(\.maxAttempts) == [3])
+        }
+    }
 }

@@ -179,4 +179,31 @@ import Testing
             #expect(asked.withLock { $0 } == 1 && server.requests.count == 8)
         }
     }
+
+    // MARK: TLS
+
+    @Test(arguments: [
+        (
+            "handshakeFailed(NIOSSL.BoringSSLError.sslError([Error: 268435703 error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER at /src/x/ssl/tls_record.cc:127]))",
+            "TLS failed: the server does not speak it"
+        ),
+        (
+            "handshakeFailed(NIOSSL.BoringSSLError.sslError([Error: 1 error:1000042e:SSL routines:OPENSSL_internal:TLSV1_ALERT_PROTOCOL_VERSION at /src/x/ssl/tls_record.cc:579]))",
+            "TLS failed: tlsv1 alert protocol version"
+        ),
+        ("sslError([Error: 7 at /src/x/a.cc:1])", "TLS failed: sslError([Error: 7])"),
+    ])
+    func `what is wrong with TLS is told without the paths of a build`(text: String, told: String) {
+        #expect(NetworkFailure.tls(text) == told)
+    }
+
+    @Test func `a server without TLS is told as such`() async throws {
+        try await TestServer.running({ _ in .answer(200) }) { server in
+            let error = try await HTTPExecutor(.local("https://127.0.0.1:\(server.port)/")).run(call()).retried
+            #expect(
+                error.message.contains(
+                    #/port \d+: TLS failed: the server (does not speak it|hung up instead of agreeing on it)$/#),
+                "\(error.message)")
+        }
+    }
 }

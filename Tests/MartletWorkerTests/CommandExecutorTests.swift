@@ -116,6 +116,24 @@ import Testing
         #expect(detail.utf8.count <= Limits.errorDetailBytes)
     }
 
+    @Test func `a result that was cut can be told from one that only looks so`() throws {
+        let limit = Limits.resultBytes
+        func cut(_ text: String) throws -> Bool {
+            let bytes = Array(text.utf8)
+            return CommandResult.isCut(
+                try #require(CommandResult.json(bytes.prefix(limit), total: bytes.count, limit: limit)))
+        }
+        #expect(try cut(String(repeating: "a", count: limit + 1)))
+        #expect(try cut(String(repeating: "\n", count: limit + 1)))
+        // Characters of four bytes, of which up to three do not fit.
+        for pad in 0..<4 { #expect(try cut(String(repeating: "a", count: pad) + String(repeating: "😀", count: limit))) }
+        #expect(try !cut(String(repeating: "a", count: limit)))
+        #expect(try !cut("… (cut: 70000 bytes in all)"))
+        let unknown = try #require(
+            CommandResult.json([UInt8](repeating: 97, count: limit)[...], total: nil, limit: limit))
+        #expect(CommandResult.isCut(unknown))
+    }
+
     // MARK: Limits
 
     private func report(_ script: String, _ conditions: ChildConditions) async throws -> RunReport {

@@ -31,9 +31,15 @@ final class LateRecovery: JobStore {
     }
     func deregister(_ worker: WorkerID) async throws(StoreError) { try await store.deregister(worker) }
     func promote(limit: Int) async throws(StoreError) -> PromotionReply { try await store.promote(limit: limit) }
+    func pause(queue: String, _ isPaused: Bool) async throws(StoreError) -> Bool {
+        try await store.pause(queue: queue, isPaused)
+    }
+
     func repair(
-        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
-    ) async throws(StoreError) -> RepairReply { try await store.repair(repair, ids, only: states, dryRun: dryRun) }
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool, attempts: Int?
+    ) async throws(StoreError) -> RepairReply {
+        try await store.repair(repair, ids, only: states, dryRun: dryRun, attempts: attempts)
+    }
     func candidates(
         _ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter
     ) async throws(StoreError) -> [JobID] { try await store.candidates(repair, states, filter) }

@@ -201,8 +201,10 @@ final class ScriptedStore: JobStore {
     // A worker calls none of the rest.
     private var notAsked: StoreError { StoreError(.internal, "a worker does not call this") }
     func enqueue(_ jobs: [NewJob]) async throws(StoreError) -> [JobID] { throw notAsked }
+    func pause(queue: String, _ isPaused: Bool) async throws(StoreError) -> Bool { throw notAsked }
+
     func repair(
-        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool, attempts: Int?
     ) async throws(StoreError) -> RepairReply { throw notAsked }
     func candidates(
         _ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter

@@ -21,11 +21,15 @@ struct DoctorCommand: Command {
     @OptionGroup var database: DatabaseOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        let url = try database.url(console).located
+        let choice = try database.choice(console)
         return try await database.withStore(console, .existing) { store in
-            var findings = [Finding("martlet", .ok, "version \(Version.current), database \(url.text)")]
+            var findings = [
+                Finding("martlet", .ok, "version \(Version.current), database \(choice.url.located.text) (\(choice.origin))")
+            ]
             findings += try await store.diagnose()
-            findings += Self.service(try await store.queues())
+            let queues = try await store.queues()
+            findings += Self.service(queues)
+            findings += Self.paused(queues)
             findings.append(try await Self.failures(store, now: console.now()))
             for finding in findings { try write(finding, console) }
             return findings.contains { $0.level >= (strict ? .warning : .problem) } ? .failed : .done
@@ -40,6 +44,16 @@ struct DoctorCommand: Command {
             Finding(
                 "service", .warning,
                 "\($0.strandedText); start a worker whose martlet.yaml declares \(SafeText.line($0.kind))")
+        }
+    }
+
+    /// Pauses are forgotten.
+    private static func paused(_ queues: [QueueSummary]) -> [Finding] {
+        Dictionary(grouping: queues.filter(\.isPaused), by: \.queue).sorted { $0.key < $1.key }.map { name, kinds in
+            let count = kinds.reduce(0) { $0 + $1.waiting }
+            let waiting = "\(Counted.jobs(count)) \(count == 1 ? "waits" : "wait") in it"
+            return Finding(
+                "paused", .note, "queue \(SafeText.line(name)) is paused, and \(waiting); martlet queues resume \(name)")
         }
     }
 

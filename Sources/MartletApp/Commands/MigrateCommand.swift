@@ -30,9 +30,10 @@ struct MigrateUpCommand: Command {
     @OptionGroup var database: DatabaseOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        let url = try database.url(console).located
-        try MigrationText(url: url, json: format.json).write(try await OpenStore.migrate(url), console)
-        return .done
+        try await database.with(console) { url in
+            try MigrationText(url: url.located, json: format.json).write(try await OpenStore.migrate(url.located), console)
+            return .done
+        }
     }
 }
 
@@ -50,10 +51,11 @@ struct MigrateStatusCommand: Command {
     @OptionGroup var database: DatabaseOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        let url = try database.url(console).located
-        let status = try await OpenStore.migrationStatus(url)
-        try MigrationText(url: url, json: format.json).write(status, console)
-        return status.isNewer ? .database : .done
+        try await database.with(console) { url in
+            let status = try await OpenStore.migrationStatus(url.located)
+            try MigrationText(url: url.located, json: format.json).write(status, console)
+            return status.isNewer ? .database : .done
+        }
     }
 }
 
@@ -70,7 +72,7 @@ struct MigratePlanCommand: Command {
     @OptionGroup var database: DatabaseOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        try console.output.write(try await OpenStore.plan(try database.url(console)))
+        try console.output.write(try await database.with(console) { url in try await OpenStore.plan(url) })
         return .done
     }
 }
@@ -88,7 +90,7 @@ struct MigrateRolesCommand: Command {
     @OptionGroup var database: DatabaseOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        let roles = try await OpenStore.createRoles(try database.url(console))
+        let roles = try await database.with(console) { url in try await OpenStore.createRoles(url) }
         try console.output.write(roles.map { "\($0)\n" }.joined())
         return .done
     }

@@ -4,13 +4,15 @@ import MartletStore
 
 struct QueuesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "queues", abstract: "What waits in each queue, and who serves it.",
+        commandName: "queues", abstract: "What waits in each queue, and who serves it; pause and resume.",
         discussion: """
             EXAMPLES:
               martlet queues
               martlet queues list --json | jq 'select(.served | not)'
+              martlet queues pause images
             """,
-        subcommands: [QueuesListCommand.self], defaultSubcommand: QueuesListCommand.self)
+        subcommands: [QueuesListCommand.self, QueuesPauseCommand.self, QueuesResumeCommand.self],
+        defaultSubcommand: QueuesListCommand.self)
 }
 
 struct QueuesListCommand: Command {
@@ -48,7 +50,8 @@ struct QueuesListCommand: Command {
                 return .init(Counted.grouped(count), count == 0 ? .dim : state.ink)
             }
             table.add([
-                .init(queue.queue), .init(queue.kind, .bold), count(.available),
+                .init(queue.queue + (queue.isPaused ? " (paused)" : ""), queue.isPaused ? .yellow : .plain),
+                .init(queue.kind, .bold), count(.available),
                 .init(queue.oldestAvailable.map(RelativeTime.span) ?? "-", queue.oldestAvailable == nil ? .dim : .plain),
                 count(.running), count(.scheduled), count(.retryable), count(.failed), count(.completed),
                 queue.workers > 0 ? .init("\(queue.workers)") : .init("none", queue.waiting > 0 ? .yellow : .dim),

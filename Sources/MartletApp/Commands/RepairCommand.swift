@@ -37,18 +37,19 @@ struct RepairRebaseCommand: Command {
     @OptionGroup var database: DatabaseOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        let url = try database.url(console)
-        guard let preview = try await OpenStore.rebasePreview(url) else {
-            try report(RebaseReply(needed: false, available: 0, running: 0), console)
+        try await database.with(console) { url in
+            guard let preview = try await OpenStore.rebasePreview(url) else {
+                try report(RebaseReply(needed: false, available: 0, running: 0), console)
+                return .done
+            }
+            guard preview.needed else {
+                try report(preview, console)
+                return .done
+            }
+            try confirm(preview, console)
+            try report(try await OpenStore.rebase(url), console)
             return .done
         }
-        guard preview.needed else {
-            try report(preview, console)
-            return .done
-        }
-        try confirm(preview, console)
-        try report(try await OpenStore.rebase(url), console)
-        return .done
     }
 
     private func confirm(_ preview: RebaseReply, _ console: Console) throws {

@@ -23,12 +23,13 @@ struct RepairOptions: ParsableArguments {
     @OptionGroup var format: FormatOptions
     @OptionGroup var database: DatabaseOptions
 
-    func execute(_ repair: Repair, _ console: Console) async throws -> ExitStatus {
+    /// - Parameter attempts: how many more a retried job has.
+    func execute(_ repair: Repair, attempts: Int? = nil, _ console: Console) async throws -> ExitStatus {
         let selection = try selection(for: repair, now: console.now())
         return try await database.withStore(console, .existing) { store in
             switch selection {
-            case .ids: try await repairNamed(repair, selection, store, console)
-            case .matching: try await repairMatching(repair, selection, store, console)
+            case .ids: try await repairNamed(repair, attempts, selection, store, console)
+            case .matching: try await repairMatching(repair, attempts, selection, store, console)
             }
         }
     }
@@ -53,11 +54,12 @@ struct RepairOptions: ParsableArguments {
     }
 
     private func repairNamed(
-        _ repair: Repair, _ selection: JobSelection, _ store: any JobStore, _ console: Console
+        _ repair: Repair, _ attempts: Int?, _ selection: JobSelection, _ store: any JobStore, _ console: Console
     ) async throws -> ExitStatus {
         let reply =
-            dryRun ? try await store.preview(repair, selection) : try await store.carryOut(repair, selection)
-        try report(repair, reply, console)
+            dryRun
+            ? try await store.preview(repair, selection) : try await store.carryOut(repair, selection, attempts: attempts)
+        try report(repair, attempts, reply, console)
         for refusal in reply.refused {
             try console.say("martlet: job \(refusal.id) is \(refusal.state.rawValue): \(repair.refusal(of: refusal.state))")
         }
@@ -67,11 +69,11 @@ struct RepairOptions: ParsableArguments {
     }
 
     private func repairMatching(
-        _ repair: Repair, _ selection: JobSelection, _ store: any JobStore, _ console: Console
+        _ repair: Repair, _ attempts: Int?, _ selection: JobSelection, _ store: any JobStore, _ console: Console
     ) async throws -> ExitStatus {
         let preview = try await store.preview(repair, selection)
         guard !dryRun, preview.changed > 0 else {
-            try report(repair, preview, console)
+            try report(repair, attempts, preview, console)
             return .done
         }
         // Where somebody is asked, the question says it.
@@ -79,11 +81,11 @@ struct RepairOptions: ParsableArguments {
         try confirm(repair, preview.changed, console)
         var line = ProgressLine(console)
         defer { line.clear() }
-        let reply = try await store.carryOut(repair, selection) { done, all in
+        let reply = try await store.carryOut(repair, selection, attempts: attempts) { done, all in
             line.show("\(Counted.grouped(done)) of \(Counted.grouped(all)) jobs")
         }
         line.clear()
-        try report(repair, reply, console)
+        try report(repair, attempts, reply, console)
         return .done
     }
 
@@ -98,15 +100,29 @@ struct RepairOptions: ParsableArguments {
         }
     }
 
-    private func report(_ repair: Repair, _ reply: RepairReply, _ console: Console) throws {
+    private func report(_ repair: Repair, _ attempts: Int?, _ reply: RepairReply, _ console: Console) throws {
         if format.json {
             try console.output.write(JSONWriter(repair: repair, reply, dryRun: dryRun))
         } else if dryRun {
             try console.output.write("would \(repair.rawValue) \(Counted.jobs(reply.changed)); nothing changed\n")
         } else {
-            let asked = reply.requested > 0 ? ", \(reply.requested) of them asked to stop while running" : ""
-            try console.output.write("\(repair.past) \(Counted.jobs(reply.changed))\(asked)\n")
+            try console.output.write(text(repair, reply) + "\n")
+            if repair == .retry, reply.changed > 0 { try console.say(Self.note(attempts)) }
         }
+    }
+
+    /// How often the retried jobs may fail.
+    private static func note(_ attempts: Int?) -> String {
+        guard let attempts else { return "with 1 more attempt where none was left; --attempts N gives N" }
+        return "with \(attempts) more \(attempts == 1 ? "attempt" : "attempts")"
+    }
+
+    /// Those that run have only been asked, and end when their worker has stopped them.
+    private func text(_ repair: Repair, _ reply: RepairReply) -> String {
+        let done = reply.changed - reply.requested
+        let asked = "asked \(Counted.jobs(reply.requested)) to stop"
+        guard reply.requested > 0 else { return "\(repair.past) \(Counted.jobs(done))" }
+        return done == 0 ? asked : "\(repair.past) \(Counted.jobs(done)), \(asked)"
     }
 }
 

@@ -11,7 +11,8 @@ struct WorkerCommand: Command {
         usage: "martlet worker [<options>]",
         discussion: """
             SIGTERM and SIGINT stop gracefully: no new jobs, and running ones may finish within --grace; then they get SIGTERM, \
-            and SIGKILL 5s later. What was not done runs again, here or elsewhere. A second signal ends at once.
+            and SIGKILL 5s later. What was not done runs again, here or elsewhere. A second signal ends at once. While \
+            the database is away a worker says so, tries on, and ends within seconds when it is told to and nothing runs.
 
             A command gets args as JSON on standard input. Exit status 0 completes the job, and standard output is its result; \
             75 asks for another attempt; anything else is an error. Both cost an attempt.
@@ -33,13 +34,10 @@ struct WorkerCommand: Command {
     @OptionGroup var options: WorkerOptions
     @OptionGroup var database: DatabaseOptions
 
-    private static let defaultFile = "martlet.yaml"
-
     func execute(_ console: Console) async throws -> ExitStatus {
         let file = try readFile()
-        let settings = try WorkerSettings(
-            options, file, database: try database.url(console, file: file.database),
-            environment: console.environment)
+        let choice = try database.choice(console, file: file.database, named: fileName)
+        let settings = try WorkerSettings(options, file, database: choice.url, environment: console.environment)
         let handlers = try settings.kinds.map { kind throws(InvalidInput) in
             try kind.handler(file: fileName, environment: console.environment)
         }
@@ -47,10 +45,7 @@ struct WorkerCommand: Command {
         log.warn(about: settings.kinds, environment: console.environment)
         // Before the first job starts, so that no signal falls between.
         let signals = await console.trapSignals?()
-        let store = try await OpenStore.open(
-            settings.database, .creating, listening: settings.listening,
-            remark: { [logger = log.logger] text in logger.notice("\(text)") },
-            created: { path in log.logger.notice("created the database", metadata: ["path": "\(path)"]) })
+        let store = try await open(settings, choice, log)
         let run = WorkerRun(settings: settings, handlers: handlers, store: store, log: log, logsArgs: options.logArgs)
         let result: Result<WorkerTally, any Error>
         do {
@@ -65,7 +60,20 @@ struct WorkerCommand: Command {
         return options.failOnError && tally.failed > 0 ? .failed : .done
     }
 
-    private var fileName: String { options.config ?? Self.defaultFile }
+    private func open(
+        _ settings: WorkerSettings, _ choice: DatabaseChoice, _ log: DaemonLog
+    ) async throws -> any JobStore {
+        do {
+            return try await OpenStore.open(
+                settings.database, .creating, listening: settings.listening,
+                remark: { [logger = log.logger] text in logger.notice("\(text)") },
+                created: { path in log.logger.notice("created the database", metadata: ["path": "\(path)"]) })
+        } catch let failure as Failure {
+            throw choice.explain(failure)
+        }
+    }
+
+    private var fileName: String { options.config ?? WorkerFile.standardName }
 
     private func readFile() throws -> WorkerFile {
         let name = fileName
@@ -74,7 +82,7 @@ struct WorkerCommand: Command {
         } catch let error as SmallFile.Missing where options.config == nil {
             throw Failure(
                 .usage,
-                "no \(Self.defaultFile) in this directory (\(error.reason)); --config names another. For example:\n\n\(WorkerFile.example)"
+                "no \(WorkerFile.standardName) in this directory (\(error.reason)); --config names another. For example:\n\n\(WorkerFile.example)"
             )
         } catch let error as SmallFile.Missing {
             throw InvalidInput(field: "--config", reason: "cannot read \(name): \(error.reason)")

@@ -101,7 +101,7 @@ private final class RunningJobs: Sendable {
         case .jobEnded(_, let id, _, _, _), .abandoned(_, let id, _): ids.withLock { _ = $0.remove(id) }
         case .started, .registered, .claimed, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered, .promoted,
             .blocked,
-            .removed, .storeUnavailable, .storeAvailable, .drained, .stopping, .stopped:
+            .removed, .storeUnavailable, .storeAvailable, .drained, .stopping, .unsettled, .stopped:
             break
         }
     }

@@ -23,8 +23,8 @@ enum LogFormat: String, Sendable, CaseIterable {
         for (key, value) in metadata {
             // Keys of ours keep their meaning.
             let name = ["ts", "level", "message"].contains(key) ? "\(key)_" : Self.snakeCase(key)
-            // Ids and counts are numbers in JSON; only what reads back as it is written.
-            if let number = Int64(value), String(number) == value {
+            // Ids and counts are numbers in JSON; only what reads back as it is written, and never what a person has named.
+            if !Self.texts.contains(name), let number = Int64(value), String(number) == value {
                 object.field(name, number)
             } else {
                 object.field(name, value)
@@ -32,6 +32,10 @@ enum LogFormat: String, Sendable, CaseIterable {
         }
         return object.bytes + [UInt8(ascii: "\n")]
     }
+
+    private static let texts: Set<String> = [
+        "args", "error", "kind", "kinds", "mode", "path", "reason", "signal", "variable", "worker",
+    ]
 
     private func text(
         _ at: Timestamp, _ level: Logger.Level, _ message: String, _ metadata: [(key: String, value: String)], _ style: Style

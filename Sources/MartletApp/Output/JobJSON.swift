@@ -1,5 +1,6 @@
 import MartletCore
 import MartletStore
+import MartletWorker
 
 /// Jobs as scripts see them. Keys and their order are a contract: new ones are added at the end, none goes.
 extension JSONWriter {
@@ -24,6 +25,7 @@ extension JSONWriter {
         field("expires_at", detail.expiry?.at)
         field("expired", detail.expiry?.isOver ?? false || detail.reason == .expired)
         field("usage", detail.usage.map(JSONWriter.init(usage:)))
+        field("result_truncated", detail.result.map(CommandResult.isCut) ?? false)
     }
 
     private init(listed job: JobSummary) {

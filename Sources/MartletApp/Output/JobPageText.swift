@@ -1,5 +1,6 @@
 import MartletCore
 import MartletStore
+import MartletWorker
 
 /// One job on a page, for a person.
 struct JobPageText {
@@ -19,7 +20,9 @@ struct JobPageText {
         text += job.cancelRequested ? " (cancel requested)\n" : "\n"
         for (name, value) in facts { text += row(name, value) }
         text += row("args", whole(job.args))
-        if let result = detail.result { text += row("result", whole(result)) }
+        if let result = detail.result {
+            text += row("result", whole(result) + (CommandResult.isCut(result) ? " (cut when it was stored)" : ""))
+        }
         for error in detail.errors { text += block(error) }
         if !detail.usage.isEmpty { text += "\n" + detail.usage.map(took).joined() }
         return text + timeline
@@ -30,7 +33,7 @@ struct JobPageText {
         var facts = [
             ("kind", SafeText.line(job.kind)),
             ("queue", "\(SafeText.line(job.queue)), priority \(job.priority.rawValue)"),
-            ("attempt", "\(job.attempt) of \(job.maxAttempts)"),
+            ("attempt", job.maxAttempts.map { "\(job.attempt) of \($0)" } ?? "\(job.attempt)"),
         ]
         if let timeout = detail.timeout { facts.append(("timeout", timeout.text)) }
         if let expiry = detail.expiry { facts.append(("expires", text(of: expiry))) }
@@ -109,6 +112,7 @@ struct JobPageText {
             var parts: [String] = []
             if let attempt = event.attempt { parts.append("attempt \(attempt)") }
             if let worker = event.worker { parts.append("on \(SafeText.line(worker))") }
+            if event.name == .retried { parts.append("by a person") }
             // An attempt's error stands above, whole.
             if let message = event.message, event.name != .attemptFailed { parts.append(SafeText.line(message)) }
             line += parts.joined(separator: " ")

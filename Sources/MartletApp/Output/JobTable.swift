@@ -18,7 +18,7 @@ struct JobTable {
             .init(job.cancelRequested ? "running (cancel requested)" : job.state.rawValue, job.state.ink),
             .init(job.kind, .bold),
             .init(job.queue),
-            .init("\(job.attempt)/\(job.maxAttempts)", .dim),
+            .init(job.maxAttempts.map { "\(job.attempt)/\($0)" } ?? "\(job.attempt)", .dim),
             .init(RelativeTime.text(moment(of: job), now: now)),
             detail(of: job),
         ])

@@ -48,6 +48,14 @@ extension JSONWriter {
         field("served", queue.workers > 0)
         field("counts", JSONWriter(counts: queue.counts))
         seconds("oldest_available_seconds", queue.oldestAvailable)
+        field("paused", queue.isPaused)
+    }
+
+    init(queue: String, isPaused: Bool, hasChanged: Bool) {
+        self.init()
+        field("queue", queue)
+        field("paused", isPaused)
+        field("changed", hasChanged)
     }
 
     init(stats: StoreStats) {

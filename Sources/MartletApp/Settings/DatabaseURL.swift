@@ -28,6 +28,9 @@ package enum DatabaseURL: Sendable, Equatable {
         case "postgres", "postgresql":
             let (url, schema) = try SchemaName.take(from: text, field: field)
             guard let shown = OpenStore.shown(postgres: url) else {
+                if let reason = OpenStore.unknownParameter(postgres: url) {
+                    throw InvalidInput(field: field, reason: reason)
+                }
                 throw InvalidInput(
                     field: field,
                     reason: "\(scheme): is not a URL that libpq can read; for example postgres://user@host:5432/database")

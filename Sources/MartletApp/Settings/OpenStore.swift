@@ -139,6 +139,15 @@ enum OpenStore {
     /// A PostgreSQL URL without its password; nil when it cannot be read.
     static func shown(postgres url: String) -> String? { PostgresOptions.shown(url) }
 
+    /// What is wrong with the parameters of a PostgreSQL URL that cannot be read; nil: it is something else.
+    static func unknownParameter(postgres url: String) -> String? {
+        let (unknown, others) = PostgresOptions.unknownParameters(url)
+        guard let name = unknown.first else { return nil }
+        let known = (others + [SchemaName.parameter]).sorted()
+        let nearest = Suggestion.nearest(to: name, in: known).map { "did you mean \($0)? " } ?? ""
+        return "the parameter \(name) is unknown; \(nearest)known are \(known.joined(separator: ", "))"
+    }
+
     /// A person waits at the other end.
     private static let patience: Duration = .seconds(4)
 
@@ -153,7 +162,8 @@ enum OpenStore {
         guard isMissing(path) else { return }
         throw Failure(
             .database,
-            "no database at \(path); `martlet enqueue` creates it, --database or \(DatabaseURL.variable) names another")
+            "no database at \(path); `martlet enqueue` creates it; --database, \(DatabaseURL.variable) or database in martlet.yaml names another"
+        )
     }
 
     private static func isMissing(_ path: String) -> Bool {

@@ -6,6 +6,8 @@ enum SchemaName {
     /// PostgreSQL cuts names after 63 bytes; the roles are called after the schema, with up to nine more.
     private static let bytes = 54
 
+    static let parameter = "schema"
+
     static func validate(_ name: String, field: String) throws(InvalidInput) {
         guard !name.isEmpty else { throw InvalidInput(field: field, reason: "is empty") }
         guard name.utf8.count <= bytes else {

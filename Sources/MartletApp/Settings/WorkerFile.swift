@@ -28,7 +28,8 @@ struct WorkerFile: Sendable {
 
     /// Every key there is, for the help.
     static let reference = """
-        database: sqlite:martlet.db  # the option and the variable come first
+        # of the other commands in this directory, too; the option and the variable come first
+        database: sqlite:martlet.db
         # the server's own address, where database names a pooler
         listen_database: postgres://worker@db1/jobs
         name: host:pid               # what listings call this worker
@@ -91,10 +92,7 @@ struct WorkerFile: Sendable {
         }
         let root = try document.mapping()
         try root.checkKeys(Self.keys)
-        if let value = root["database"] {
-            let text = try value.text()
-            database = try value.checked { () throws(InvalidInput) in try DatabaseURL(parsing: text, field: "database") }
-        }
+        database = try Self.database(in: root)
         if let value = root["listen_database"] {
             let text = try value.text()
             listening = try value.checked { () throws(InvalidInput) in

@@ -28,6 +28,30 @@ package struct Conninfo: Sendable {
         message.replacing(#/"[^"]*"/#, with: "…").replacing("\n", with: "")
     }
 
+    /// Parameters of a URL that are neither libpq's nor ours; for whoever wonders why it cannot be read. Nothing that may be
+    /// part of a password.
+    package static func unknownParameters(of url: String) -> [String] {
+        guard Pooler.isURL(url), let mark = Pooler.query(in: url) else { return [] }
+        let query = url[url.index(after: mark)...]
+        guard !query.contains("@") else { return [] }
+        let known = Set(parameters)
+        return query.split(separator: "&").compactMap { $0.wholeMatch(of: #/([A-Za-z0-9_]{1,40})=.*/#).map { String($0.1) } }
+            .filter { !known.contains($0) }
+    }
+
+    /// The words that a connection string may have, by name.
+    package static let parameters: [String] = {
+        guard let options = PQconndefaults() else { return [Pooler.word] }
+        defer { PQconninfoFree(options) }
+        var names = [Pooler.word]
+        var option = options
+        while let name = option.pointee.keyword {
+            names.append(String(cString: name))
+            option += 1
+        }
+        return names.sorted()
+    }()
+
     private struct Option {
         let name: String
         let value: String

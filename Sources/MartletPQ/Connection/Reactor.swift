@@ -134,7 +134,7 @@ final class Reactor {
         guard let pool = pools[request.lane] else {
             return request.end(.failure(PQError(.invalid, "no connection is set aside for \(request.lane)")))
         }
-        if !pool.backlog.add(Ticket(request: request), deadline: request.deadline) {
+        if !pool.backlog.add(Ticket(request: request), deadline: request.waits(from: request.submitted)) {
             let message = "\(pool.backlog.bound) requests already wait for a connection to \(pool.conninfo.shown)"
             request.end(.failure(PQError(.overloaded, message)))
         }
@@ -218,13 +218,16 @@ final class Reactor {
             return ticket.request.end(.failure(PQError(.cancelled, "the task was cancelled; the request had no effect")))
         }
         guard closing == nil else { return ticket.request.end(.failure(.closed)) }
-        pool.backlog.giveBack(ticket, deadline: ticket.request.deadline)
+        pool.backlog.giveBack(ticket, deadline: ticket.request.waits(from: .now))
     }
 
     private func expire(_ pool: Pool, now: Moment) {
-        for ticket in pool.backlog.expire(now: now) {
-            ticket.request.end(.failure(neverSent(ticket.request, pool, now: now)))
+        // Whose patience alone is over was not meant for connections that are there and busy.
+        let (patient, late) = pool.backlog.expire(now: now).reduce(into: ([Ticket](), [Ticket]())) { sorted, ticket in
+            if pool.hasReady, ticket.request.deadline > now { sorted.0.append(ticket) } else { sorted.1.append(ticket) }
         }
+        for ticket in patient.reversed() { pool.backlog.giveBack(ticket, deadline: ticket.request.deadline) }
+        for ticket in late { ticket.request.end(.failure(neverSent(ticket.request, pool, now: now))) }
         for link in pool.links {
             for overdue in link.pipeline.expire(now: now) {
                 switch overdue {

@@ -15,20 +15,26 @@ final class Request: Sendable {
     let lane: Lane
     let submitted: Moment
     let deadline: Moment
+    /// How long it waits for a connection while there is none; nil: up to its deadline.
+    let patience: Duration?
     /// Called once, on the I/O thread, which must not be kept.
     private let finish: @Sendable (Result<[Rows], PQError>) -> Void
     private let isCancelled = Atomic<Bool>(false)
 
     init(
-        _ work: Work, lane: Lane, submitted: Moment, deadline: Moment,
+        _ work: Work, lane: Lane, submitted: Moment, deadline: Moment, patience: Duration? = nil,
         finish: @escaping @Sendable (Result<[Rows], PQError>) -> Void
     ) {
         self.work = work
         self.lane = lane
         self.submitted = submitted
         self.deadline = deadline
+        self.patience = patience
         self.finish = finish
     }
+
+    /// Until when it waits, from now on, for a connection that may not come.
+    func waits(from now: Moment) -> Moment { patience.map { min(deadline, now + $0) } ?? deadline }
 
     func end(_ result: Result<[Rows], PQError>) {
         switch work {

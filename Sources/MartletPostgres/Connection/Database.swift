@@ -6,11 +6,13 @@ import MartletStore
 struct Database: Sendable {
     let client: PQClient
     let place: Place
+    /// How long a request waits while there is no connection; nil: as long as it may take.
+    private var patience: Duration?
 
     /// Deadlocks and serialization failures undo everything, so the same again is right; each loser lets somebody win.
     private static let attempts = 5
 
-    init(_ options: PostgresOptions) throws(StoreError) {
+    init(_ options: PostgresOptions, for purpose: Place.Purpose = .work) throws(StoreError) {
         let place: Place
         do throws(PQError) {
             var settings = try PQOptions(options.url)
@@ -18,12 +20,19 @@ struct Database: Sendable {
             settings.dedicated = [.heartbeat]
             settings.oldestServer = (130_000, "which knows 64-bit transaction ids")
             settings.within = options.within
-            place = Place(shown: settings.conninfo.shown, schema: options.schema)
+            place = Place(shown: settings.conninfo.shown, schema: options.schema, purpose: purpose)
             client = PQClient(settings)
         } catch {
             throw StoreError(.unusable, error.message)
         }
         self.place = place
+    }
+
+    /// The same for callers that try again by themselves, and say meanwhile that the database is away.
+    func waiting(atMost patience: Duration) -> Database {
+        var database = self
+        database.patience = patience
+        return database
     }
 
     func run(_ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil) async throws(StoreError) -> Rows {
@@ -41,7 +50,7 @@ struct Database: Sendable {
         var attempt = 1
         while true {
             do throws(PQError) {
-                return try await client.run(statement, parameters, within: within, untilDone: true)
+                return try await client.run(statement, parameters, within: within, patience: patience, untilDone: true)
             } catch {
                 guard again(error), attempt < Self.attempts else { throw StoreError(error, place) }
                 attempt += 1
@@ -63,7 +72,7 @@ struct Database: Sendable {
     /// For the thread of the heartbeat.
     func runBlocking(_ statement: Statement, _ parameters: [Value]) throws(StoreError) -> Rows {
         do throws(PQError) {
-            return try client.runBlocking(statement, parameters, lane: .heartbeat)
+            return try client.runBlocking(statement, parameters, patience: patience, lane: .heartbeat)
         } catch {
             throw StoreError(error, place)
         }

@@ -36,7 +36,7 @@ extension StoreError {
     /// The one that may do what was refused, where the server names it; see `create_roles` in `migrations/`.
     private static func roles(for message: String, _ schema: String) -> String {
         switch message.wholeMatch(of: #/permission denied for (\w+) (\w+)/#).map({ ($0.1, $0.2) }) {
-        case ("function", "repair")?:
+        case ("function", "repair")?, ("function", "pause_queue")?:
             "\(schema)_admin"
         case ("function", "enqueue")?, ("function", "enqueue_many")?, ("function", "enqueue_batch")?,
             ("function", "make_lanes")?:
@@ -52,6 +52,30 @@ extension StoreError {
         }
     }
 
+    /// What to do when this user may not.
+    private static func permission(for message: String, _ place: Place) -> String {
+        switch place.purpose {
+        case .work:
+            return "Let the owner run martlet migrate roles, then grant this user " + roles(for: message, place.schema)
+        case .migrate:
+            return message.contains("for database")
+                ? "Run migrate up as the database's owner, or let the owner grant create on it to this user, who then owns the queue"
+                : "Only the owner of schema \(place.schema) may migrate it: run migrate up as that user"
+        case .createRoles:
+            let isOurs = message.contains("create role")
+            // The roles are there, and the words for that differ from version to version.
+            let isTheirs = message.contains("admin option") || message.contains("grant role")
+            guard isOurs || isTheirs else {
+                return "Run migrate roles as the owner of schema \(place.schema), who needs createrole"
+            }
+            return isOurs
+                ? "This takes createrole: let a superuser run alter role NAME createrole for the owner of schema "
+                    + "\(place.schema), or run migrate roles itself"
+                : "The roles \(place.schema)_… belong to the whole cluster, and somebody else made them for another database: let "
+                    + "a superuser run migrate roles here, too, or give this queue another name, and so roles of its own, with --schema"
+        }
+    }
+
     /// What the server says, with what to do where we know it.
     private static func refused(_ error: PQError, _ place: Place) -> StoreError {
         switch error.sqlState {
@@ -61,10 +85,7 @@ extension StoreError {
                 "\(place.shown) has no queue in schema \(place.schema), or one made by another version: run martlet migrate up"
             )
         case "42501":
-            StoreError(
-                .unusable,
-                "\(place.shown): \(error.message). Let the owner run martlet migrate roles, then grant this user "
-                    + roles(for: error.message, place.schema))
+            StoreError(.unusable, "\(place.shown): \(error.message). \(permission(for: error.message, place))")
         case "25006":
             readOnly(error, place)
         case Schema.isolated:
@@ -89,8 +110,14 @@ extension StoreError {
 
 /// Where a queue is, in words that hold no password.
 struct Place: Sendable {
+    /// What somebody wants there, for what to do when he may not.
+    enum Purpose {
+        case work, migrate, createRoles
+    }
+
     let shown: String
     let schema: String
+    let purpose: Purpose
 
     /// The schema's name as SQL has it.
     var quoted: String { "\"" + schema.replacing("\"", with: "\"\"") + "\"" }

@@ -8,6 +8,7 @@ struct JobRows: Sendable {
     private let list: Statement
     private let errors: Statement
     private let usage: Statement
+    private let history: Statement
 
     private static let columns = """
         j.cursor, j.id, j.kind, j.queue, j.priority, j.state, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.enqueued_at,
@@ -54,6 +55,10 @@ struct JobRows: Sendable {
             """
             select attempt, at, peak_memory, processor_us, blocked_us from \(schema).usage where job = $1 order by lease
             """)
+        history = Statement(
+            """
+            select run_at, is_known, attempt, ending, started_at, ended_at, worker from \(schema).history($1, $2)
+            """)
     }
 
     func job(_ id: JobID, _ database: Database) async throws(StoreError) -> JobDetail? {
@@ -61,6 +66,7 @@ struct JobRows: Sendable {
         guard !rows.isEmpty else { return nil }
         let errors = try await database.read(errors, [.int8(id.rawValue)])
         let usage = try await database.read(usage, [.int8(id.rawValue)])
+        let history = try await database.read(history, [.int8(id.rawValue), .int4(Int32(JobHistory.entries))])
         let summary = try Self.summary(rows, 0, database.place)
         return JobDetail(
             summary: summary,
@@ -69,7 +75,7 @@ struct JobRows: Sendable {
             timeout: rows.optionalInt(0, 9).map { .milliseconds($0) },
             expiry: Self.timestamp(rows, 0, 30).map { JobExpiry(at: $0, isOver: summary.state.waits && rows.bool(0, 31)) },
             errors: (0..<errors.count).map { Self.error(errors, $0, from: 0) },
-            usage: (0..<usage.count).map { Self.usage(usage, $0) },
+            usage: (0..<usage.count).map { Self.usage(usage, $0) }, history: Self.history(history),
             result: rows.optionalBytes(0, 32).map { JSONText(trusted: $0) })
     }
 
@@ -93,10 +99,10 @@ struct JobRows: Sendable {
         }
         let error = rows.isNull(row, 18) ? nil : error(rows, row, from: 18)
         let attempt = Int(rows.int(row, 6))
-        let maxAttempts = rows.optionalInt(row, 8).map(Int.init) ?? error?.maxAttempts ?? Limits.defaultMaxAttempts
+        let maxAttempts = rows.optionalInt(row, 8).map(Int.init) ?? error?.maxAttempts
         return JobSummary(
             id: JobID(rawValue: rows.int(row, 1)), kind: rows.text(row, 2), queue: rows.text(row, 3), priority: priority,
-            state: state, attempt: attempt, maxAttempts: max(attempt, maxAttempts),
+            state: state, attempt: attempt, maxAttempts: maxAttempts.map { max(attempt, $0) },
             enqueuedAt: Timestamp(microseconds: rows.timestamptz(row, 10)), runAt: timestamp(rows, row, 11),
             startedAt: timestamp(rows, row, 12), finishedAt: timestamp(rows, row, 13), worker: rows.optionalText(row, 14),
             args: JSONText(trusted: rows.bytes(row, 15)), error: error, cancelRequested: rows.bool(row, 26),
@@ -109,7 +115,7 @@ struct JobRows: Sendable {
 
     private static func error(_ rows: Rows, _ row: Int, from column: Int) -> AttemptError {
         AttemptError(
-            attempt: Int(rows.int(row, column)), maxAttempts: Int(rows.int(row, column + 1)),
+            attempt: Int(rows.int(row, column)), maxAttempts: rows.optionalInt(row, column + 1).map(Int.init),
             error: JobError(
                 type: rows.text(row, column + 2), message: rows.text(row, column + 3),
                 detail: rows.optionalText(row, column + 4)),
@@ -124,6 +130,25 @@ struct JobRows: Sendable {
                 peakMemory: rows.optionalInt(row, 2).map(Int.init),
                 processorTime: rows.optionalInt(row, 3).map { .microseconds($0) },
                 blocked: rows.optionalInt(row, 4).map { .microseconds($0) }))
+    }
+
+    private static func history(_ rows: Rows) -> JobHistory {
+        var reader = JobHistory.Reader()
+        for row in 0..<rows.count {
+            reader.add(at: timestamp(rows, row, 0), run: run(rows, row), isKnown: rows.bool(row, 1))
+        }
+        return reader.history
+    }
+
+    private static func run(_ rows: Rows, _ row: Int) -> JobRun? {
+        guard let startedAt = timestamp(rows, row, 4) else { return nil }
+        // As `history` and `lease.endings` have it.
+        let outcomes: [JobRun.Outcome] = [
+            .running, .completed, .retryable, .snoozed, .failed, .cancelled, .givenBack, .crashed, .lost,
+        ]
+        return JobRun(
+            attempt: Int(rows.int(row, 2)), startedAt: startedAt, endedAt: timestamp(rows, row, 5),
+            worker: rows.optionalText(row, 6), outcome: outcomes[Int(rows.int(row, 3))])
     }
 
     private static func timestamp(_ rows: Rows, _ row: Int, _ column: Int) -> Timestamp? {

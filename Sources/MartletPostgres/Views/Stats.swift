@@ -12,7 +12,7 @@ struct Stats: Sendable {
         lanes = Statement(
             """
             select queue, kind, scheduled, available, running, retryable, completed, failed, cancelled,
-              (extract(epoch from \(schema).clock() - oldest) * 1000000)::int8
+              (extract(epoch from \(schema).clock() - oldest) * 1000000)::int8, paused
             from \(schema).lane_counts()
             """)
         failures = Statement(
@@ -30,6 +30,7 @@ struct Stats: Sendable {
         let kind: String
         let counts: [JobState: Int]
         let oldest: Duration?
+        let isPaused: Bool
     }
 
     func run(_ database: Database) async throws(StoreError) -> StoreStats {
@@ -43,7 +44,8 @@ struct Stats: Sendable {
             let (queue, kind) = (lanes[0].queue, lanes[0].kind)
             return QueueSummary(
                 queue: queue, kind: kind, counts: Self.sum(lanes), oldestAvailable: lanes.compactMap(\.oldest).max(),
-                workers: workers.count { $0.alive && $0.kinds.contains(kind) && $0.queues?.contains(queue) != false })
+                workers: workers.count { $0.alive && $0.kinds.contains(kind) && $0.queues?.contains(queue) != false },
+                isPaused: lanes.contains(where: \.isPaused))
         }.sorted { ($0.queue, $0.kind) < ($1.queue, $1.kind) }
     }
 
@@ -65,7 +67,7 @@ struct Stats: Sendable {
                 queue: rows.text(row, 0), kind: rows.text(row, 1),
                 counts: Dictionary(
                     uniqueKeysWithValues: states.enumerated().map { ($0.element, Int(rows.int(row, $0.offset + 2))) }),
-                oldest: rows.optionalInt(row, 9).map { max(.zero, .microseconds($0)) })
+                oldest: rows.optionalInt(row, 9).map { max(.zero, .microseconds($0)) }, isPaused: rows.bool(row, 10))
         }
     }
 

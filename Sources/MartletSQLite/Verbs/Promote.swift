@@ -32,15 +32,17 @@ enum Delayed {
     static func state(_ text: String) -> JobState { text == JobState.retryable.rawValue ? .retryable : .scheduled }
 
     /// - Parameter runAt: when it came due after all, and then an expiry that was over by then is dropped; nil keeps the time it was waiting for.
-    static func append(_ id: Int64, at position: Int64, runAt: Timestamp?, _ db: Database) throws {
+    static func append(
+        _ id: Int64, at position: Int64, runAt: Timestamp?, attempts: Int? = nil, _ db: Database
+    ) throws {
         try db.run(
             """
             insert into martlet_job
               (position, id, lane, enqueued_at, run_at, attempt, crashes, max_attempts, timeout_ms, expires_at, args)
-            select ?2, id, lane, enqueued_at, coalesce(?3, run_at), attempt, crashes, max_attempts, timeout_ms,
-              case when ?3 is null or expires_at > ?3 then expires_at end, args
+            select ?2, id, lane, enqueued_at, coalesce(?3, run_at), attempt, crashes, coalesce(attempt + ?4, max_attempts),
+              timeout_ms, case when ?3 is null or expires_at > ?3 then expires_at end, args
             from martlet_delayed where id = ?1
-            """, .int(id), .int(position), .optional(runAt?.microseconds))
+            """, .int(id), .int(position), .optional(runAt?.microseconds), .optional(attempts.map(Int64.init)))
         try db.run("delete from martlet_delayed where id = ?", .int(id))
     }
 

@@ -80,10 +80,10 @@ enum Recover {
         try db.run(
             """
             insert into martlet_attempt_error (job, attempt, max_attempts, type, message, started_at, at, worker)
-            select coalesce(id, position), attempt + 1, coalesce(max_attempts, ?2), 'crash', ?3, ?4, ?5, ?6
+            select coalesce(id, position), attempt + 1, max_attempts, 'crash', ?2, ?3, ?4, ?5
             from martlet_job where position = ?1
             """,
-            .int(entry.position), .int(Limits.defaultMaxAttempts),
+            .int(entry.position),
             .text("its worker died while it held this job; no attempt is charged"), .int(lease.claimedAt.microseconds),
             .int(now.microseconds), .optional(lease.worker))
         guard crashes >= patience else {

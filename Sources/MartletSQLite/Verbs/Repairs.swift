@@ -4,9 +4,12 @@ import MartletStore
 
 /// What people do to jobs, for jobs named one by one.
 enum Repairs {
-    /// - Parameter states: jobs in another state by now are passed over in silence; nil: they are refused.
+    /// - Parameters:
+    ///   - states: jobs in another state by now are passed over in silence; nil: they are refused.
+    ///   - attempts: how many more a retried job has.
     static func run(
-        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, now: Timestamp, dryRun: Bool, _ db: Database
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, attempts: Int? = nil, now: Timestamp, dryRun: Bool,
+        _ db: Database
     ) throws -> RepairReply {
         var changed = 0
         var requested = 0
@@ -28,7 +31,7 @@ enum Repairs {
             if repair == .cancel && place.state == .running { requested += 1 }
             if dryRun { continue }
             switch repair {
-            case .retry: try retry(id, place, now: now, &tally, db)
+            case .retry: try retry(id, place, attempts: attempts, now: now, &tally, db)
             case .cancel: try cancel(id, place, now: now, &tally, db)
             case .discard: try discard(id, place, &tally, db)
             }
@@ -38,24 +41,24 @@ enum Repairs {
     }
 
     private static func retry(
-        _ id: JobID, _ place: Whereabouts, now: Timestamp, _ tally: inout LaneTally, _ db: Database
+        _ id: JobID, _ place: Whereabouts, attempts: Int?, now: Timestamp, _ tally: inout LaneTally, _ db: Database
     ) throws {
         let position = try Positions.take(1, db)
         let lane: Int64
         switch place {
         case .delayed:
             lane = try Self.lane(of: id, in: "martlet_delayed", db)
-            try Delayed.append(id.rawValue, at: position, runAt: now, db)
+            try Delayed.append(id.rawValue, at: position, runAt: now, attempts: attempts, db)
         case .failed:
             lane = try Self.lane(of: id, in: "martlet_failed", db)
             try db.run(
                 """
                 insert into martlet_job
                   (position, id, lane, enqueued_at, run_at, attempt, crashes, max_attempts, timeout_ms, expires_at, args)
-                select ?2, id, lane, enqueued_at, ?3, attempt, 0, max_attempts, timeout_ms,
+                select ?2, id, lane, enqueued_at, ?3, attempt, 0, coalesce(attempt + ?4, max_attempts), timeout_ms,
                   case when expires_at > ?3 then expires_at end, args
                 from martlet_failed where id = ?1
-                """, .int(id.rawValue), .int(position), .int(now.microseconds))
+                """, .int(id.rawValue), .int(position), .int(now.microseconds), .optional(attempts.map(Int64.init)))
             try removeFailed(id, db)
         case .waiting, .leased:
             return

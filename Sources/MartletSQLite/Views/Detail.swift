@@ -10,7 +10,7 @@ enum Detail {
         return JobDetail(
             summary: try row.summary(try Lanes.all(db), lastError: errors.last, db), reason: row.reason, lease: row.lease,
             crashes: row.crashes, timeout: row.timeout, expiry: row.expiry(now: now), errors: errors,
-            usage: try Attempts.usage(id, db),
+            usage: try Attempts.usage(id, db), history: try History.run(id, db),
             result: try db.first("select value from martlet_result where job = ?", .int(id.rawValue)) {
                 JSONText(trusted: $0.bytes(0))
             })

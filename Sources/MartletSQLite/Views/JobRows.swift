@@ -91,7 +91,7 @@ struct JobRow {
         }
         return JobSummary(
             id: id, kind: lane.kind, queue: lane.queue, priority: priority, state: state, attempt: attempt,
-            maxAttempts: max(attempt, maxAttempts ?? lastError?.maxAttempts ?? Limits.defaultMaxAttempts),
+            maxAttempts: (maxAttempts ?? lastError?.maxAttempts).map { max(attempt, $0) },
             enqueuedAt: enqueuedAt, runAt: runAt, startedAt: startedAt, finishedAt: finishedAt, worker: worker, args: args,
             error: lastError, cancelRequested: try isCancelRequested(db), progress: try progress(db), cursor: cursor)
     }
@@ -150,7 +150,7 @@ enum AttemptErrors {
 
     private static func read(_ row: borrowing SQLStatement) -> AttemptError {
         AttemptError(
-            attempt: row.count(0), maxAttempts: row.count(1),
+            attempt: row.count(0), maxAttempts: row.optionalInt(1).map(Int.init),
             error: JobError(type: row.text(2), message: row.text(3), detail: row.optionalText(4)),
             startedAt: row.optionalInt(5).map(Timestamp.init(microseconds:)), at: Timestamp(microseconds: row.int(6)),
             worker: row.optionalText(7))

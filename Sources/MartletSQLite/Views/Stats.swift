@@ -16,7 +16,8 @@ enum Stats {
             let key = lanes[0].key
             return QueueSummary(
                 queue: key.queue, kind: key.kind, counts: sum(lanes), oldestAvailable: lanes.compactMap(\.oldest).max(),
-                workers: workers.count { $0.kinds.contains(key.kind) && $0.queues?.contains(key.queue) != false })
+                workers: workers.count { $0.kinds.contains(key.kind) && $0.queues?.contains(key.queue) != false },
+                isPaused: lanes.contains(where: \.isPaused))
         }.sorted { ($0.queue, $0.kind) < ($1.queue, $1.kind) }
     }
 
@@ -24,13 +25,14 @@ enum Stats {
         let key: LaneKey
         let counts: [JobState: Int]
         let oldest: Duration?
+        let isPaused: Bool
     }
 
     private static func all(now: Timestamp, _ db: Database) throws -> [Lane] {
         try db.rows(
             """
             select queue, kind, priority, scheduled, available, running, retryable, completed, failed, cancelled,
-              case when available > 0 then since end
+              case when available > 0 then since end, paused
             from martlet_lane l
             """
         ) { row in
@@ -40,7 +42,8 @@ enum Stats {
                     .scheduled: row.count(3), .available: row.count(4), .running: row.count(5), .retryable: row.count(6),
                     .completed: row.count(7), .failed: row.count(8), .cancelled: row.count(9),
                 ],
-                oldest: row.optionalInt(10).map { max(.zero, now - Timestamp(microseconds: $0)) })
+                oldest: row.optionalInt(10).map { max(.zero, now - Timestamp(microseconds: $0)) }, isPaused: row.int(11) != 0
+            )
         }
     }
 

@@ -16,6 +16,7 @@ struct Claimer {
 
     func run() async {
         var backoff = Backoff()
+        var due: Duration?
         var isGoing = true
         while isGoing {
             guard let session = floor.session else {
@@ -29,9 +30,9 @@ struct Claimer {
             case .wait(let until):
                 await floor.hungry.wait(atMost: until.map { $0 - .now } ?? configuration.poll)
             case .confirmQuiet:
-                isGoing = await confirmQuiet(&backoff)
+                isGoing = await confirmQuiet(&backoff, &due)
             case .drained:
-                herald.tell(.drained)
+                herald.tell(.drained(later: await later(), next: due))
                 drained()
                 return
             case .stopped:
@@ -83,7 +84,8 @@ struct Claimer {
     /// Drain: an ending on its way may be a retry that is due at once, a worker that died may have left jobs, and a delayed one
     /// may have become due. Asked in the direction in which jobs move, with the claim as the last: what leaves one place
     /// after it was looked at is found in the next.
-    private func confirmQuiet(_ backoff: inout Backoff) async -> Bool {
+    /// - Parameter due: told how long the next delayed job waits, where one does.
+    private func confirmQuiet(_ backoff: inout Backoff, _ due: inout Duration?) async -> Bool {
         while !(await floor.settler.flushed(within: configuration.poll)) {
             if floor.isStopping { return true }
         }
@@ -95,7 +97,9 @@ struct Claimer {
             return await waitOut(error, .recover, &backoff)
         }
         do {
-            let moved = try await store.promote(limit: Limits.enqueueBatch).moved
+            let reply = try await store.promote(limit: Limits.enqueueBatch)
+            let moved = reply.moved
+            due = reply.nextDue
             access.succeeded(.promote)
             if moved > 0 { herald.tell(.promoted(moved)) }
             floor.confirmed(moved: recovered + moved)
@@ -103,6 +107,17 @@ struct Claimer {
         } catch {
             floor.confirmed(moved: nil)
             return await waitOut(error, .promote, &backoff)
+        }
+    }
+
+    /// How many jobs a drain leaves for later; nil when that cannot be learned, which is no reason not to end.
+    private func later() async -> Int? {
+        do {
+            let counts = try await store.stats().counts
+            return (counts[.scheduled] ?? 0) + (counts[.retryable] ?? 0)
+        } catch {
+            _ = access.failed(error, .claim)
+            return nil
         }
     }
 

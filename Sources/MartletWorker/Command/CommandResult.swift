@@ -22,6 +22,14 @@ package enum CommandResult {
         return JSONText(trusted: string(text))
     }
 
+    /// Whether a stored result is what ``json(_:total:limit:)`` left of more than ``Limits/resultBytes``.
+    package static func isCut(_ result: JSONText) -> Bool {
+        // Up to three bytes of a character that did not fit are missing, and two quotes are more.
+        guard result.utf8.count >= Limits.resultBytes - 1 else { return false }
+        let end = String(decoding: result.utf8.suffix(80), as: UTF8.self)
+        return end.contains(#/… \(cut: (?:\d+ bytes in all|more than \d+ bytes)\)"$/#)
+    }
+
     /// Whole characters and a mark that people see and scripts can look for, within the limit together.
     private static func cut(_ output: ArraySlice<UInt8>, total: Int?, limit: Int) -> String {
         let mark = "… (cut: \(total.map { "\($0) bytes in all" } ?? "more than \(limit) bytes"))"

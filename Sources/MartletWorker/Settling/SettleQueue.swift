@@ -14,6 +14,7 @@ struct SettleQueue {
 
     var isFull: Bool { weight >= Self.capacity }
     var isEmpty: Bool { pending.isEmpty && inFlight.isEmpty }
+    var count: Int { pending.count + inFlight.count }
 
     mutating func add(_ settlements: [Settlement]) {
         pending.append(contentsOf: settlements)

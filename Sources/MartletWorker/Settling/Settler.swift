@@ -68,7 +68,10 @@ final class Settler: Sendable {
                 backoff.reset()
                 finish(reply, lost)
             } catch {
-                guard access.failed(error, .settle) else { return close() }
+                guard access.failed(error, .settle) else {
+                    close()
+                    return
+                }
                 await work.wait(atMost: backoff.next(random: .random(in: 0..<1)))
             }
         }
@@ -109,14 +112,17 @@ final class Settler: Sendable {
     }
 
     /// Gives up what is not written yet; its jobs run again once their leases are recovered.
-    func close() {
-        let waiting = state.withLock { state in
+    /// - Returns: how many endings that are.
+    @discardableResult
+    func close() -> Int {
+        let (waiting, unsettled) = state.withLock { state in
             state.isClosed = true
             defer { state.waiting = [] }
-            return state.waiting
+            return (state.waiting, state.queue.count)
         }
         for continuation in waiting { continuation.resume() }
         work.raise()
         empty.raise()
+        return unsettled
     }
 }

@@ -30,6 +30,9 @@ final class StoreAccess: Sendable {
         self.fail = fail
     }
 
+    /// A call failed, and none has shown since that it would succeed now.
+    var isOut: Bool { isAway.load(ordering: .relaxed) }
+
     func succeeded(_ call: Call) {
         guard isAway.load(ordering: .relaxed) else { return }
         let isOver = failing.withLock { failing in

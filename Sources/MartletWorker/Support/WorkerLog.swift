@@ -53,10 +53,18 @@ struct WorkerLog: Sendable {
             logger.warning("the database is away; trying on", metadata: ["error": "\(error)"])
         case .storeAvailable:
             logger.info("the database is back")
-        case .drained:
-            logger.info("nothing is left to do")
+        case .drained(let later, let next):
+            guard let later else { return logger.info("nothing is left to do now") }
+            guard later > 0 else { return logger.info("nothing is left to do") }
+            var metadata: Logger.Metadata = ["jobs": "\(later)"]
+            if let next { metadata["next_in_ms"] = "\(next.milliseconds)" }
+            logger.notice("nothing is left to do now; jobs wait for a later time", metadata: metadata)
         case .stopping(let mode):
             logger.info("stopping", metadata: ["mode": "\(mode)"])
+        case .unsettled(let count):
+            logger.warning(
+                "the database is away and could not be told how jobs ended; they run again when this worker's lease is over",
+                metadata: ["jobs": "\(count)"])
         case .stopped(let tally):
             logger.info(
                 "worker stopped",

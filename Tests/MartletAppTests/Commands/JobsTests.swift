@@ -44,7 +44,7 @@ import Testing
             JSONKeyOrder.keys(of: line) == Self.listed + [
                 "reason", "lease", "crashes", "timeout", "errors", "result", "timeline", "cancel_requested", "progress",
                 "expires_at",
-                "expired", "usage",
+                "expired", "usage", "result_truncated",
             ])
         #expect(line.contains(#""result":{"ok":1}"#))
         let object = try #require(try result.objects().first)
@@ -243,6 +243,53 @@ import Testing
         #expect(second.contains("  expires   ") && !second.contains("too late"))
         let doctor = try await session.run("doctor").output
         #expect(doctor.contains("warning  expired: too late to be run: 1 of resize in default"))
+    }
+
+    @Test func `a person's retry and every run before it stand in the timeline`() async throws {
+        try await session.enqueue(try NewJob(kind: "k"))
+        try await session.work("k") { _ in .failed(JobError(type: "exit", message: "no"), .exhausted) }
+        #expect(
+            try await session.run("jobs", "retry", "1").errors.contains(
+                "with 1 more attempt where none was left; --attempts N"))
+        try await session.work("k") { _ in .completed(result: nil) }
+        let shown = try await session.run("jobs", "show", "1", "--json").objects()[0]
+        let timeline = try #require(shown["timeline"] as? [[String: Any]])
+        #expect(
+            timeline.compactMap { $0["event"] as? String } == [
+                "enqueued", "started", "attempt_failed", "retried", "started", "completed",
+            ])
+        #expect(timeline.compactMap { $0["attempt"] as? Int } == [1, 1, 2, 2])
+        #expect(try await session.run("jobs", "show", "1").output.contains("retried         by a person"))
+    }
+
+    @Test func `after a crash a page has both starts, and only known numbers of attempts`() async throws {
+        try await session.enqueue(try NewJob(kind: "k"))
+        #expect(try await session.run("jobs", "list").output.contains(#/1 +available +k +default +0 /#))
+        try await session.withStore { store in
+            for name in ["a", "b"] {
+                let worker = try await store.register(.example(kinds: ["k"]))
+                let leases = try await store.claim(
+                    ClaimRequest(worker: worker, wants: [.init(kind: "k", limit: 1)], limit: 1))
+                #expect(leases.count == 1, "\(name)")
+                if name == "a" { try await store.deregister(worker) }
+            }
+        }
+        let shown = try await session.run("jobs", "show", "1", "--json").objects()[0]
+        let timeline = try #require(shown["timeline"] as? [[String: Any]])
+        #expect(timeline.compactMap { $0["event"] as? String } == ["enqueued", "started", "given_back", "started"])
+        #expect(shown["max_attempts"] is NSNull)
+        #expect(try await session.run("jobs", "show", "1").output.contains(#/attempt +1\n/#))
+    }
+
+    @Test func `a call that was answered with a final status failed for that, and not by anybody's handler`() async throws {
+        try await session.enqueue(try NewJob(kind: "k"))
+        try await session.work("k") { _ in
+            .failed(
+                JobError(type: "http", message: "404 Not Found from POST https://example.com/a: no such user"), .discarded)
+        }
+        let page = try await session.run("jobs", "show", "1").output
+        #expect(page.contains("failed          not tried again after 404 Not Found\n"), "\(page)")
+        #expect(!page.contains("handler"))
     }
 }
 

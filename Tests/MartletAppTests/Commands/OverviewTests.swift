@@ -19,7 +19,9 @@ import Testing
             return JSONKeyOrder.keys(of: try #require(result.lines.first))
         }
         #expect(
-            try await keys("queues", "list") == ["queue", "kind", "workers", "served", "counts", "oldest_available_seconds"])
+            try await keys("queues", "list") == [
+                "queue", "kind", "workers", "served", "counts", "oldest_available_seconds", "paused",
+            ])
         #expect(
             try await keys("workers") == [
                 "id", "name", "host", "pid", "version", "alive", "running", "concurrency", "kinds", "queues", "started_at",
@@ -172,5 +174,27 @@ import Testing
             let kinds = (object["report"] as? [String: Any])?["kinds"] as? [String: Any]
             #expect((kinds?["resize"] as? [String: Any])?["reason"] as? String == "errors rose")
         }
+    }
+
+    @Test func `a paused queue says so wherever somebody looks, and is resumed`() async throws {
+        let session = try Session()
+        try await session.enqueue(try NewJob(kind: "k", queue: "images"), try NewJob(kind: "k"))
+        #expect(try await session.run("queues", "pause", "images").output == "paused images\n")
+        #expect(try await session.run("queues", "pause", "images").output == "images was paused already\n")
+        #expect(try await session.run("queues").output.contains("images (paused)"))
+        let listed = try await session.run("queues", "--json").objects()
+        #expect(listed.map { $0["paused"] as? Bool } == [false, true])
+        #expect(
+            try await session.run("doctor").output.contains(
+                "queue images is paused, and 1 job waits in it; martlet queues resume images"))
+        #expect(
+            try await session.run("queues", "resume", "images", "other", "--json").output == """
+                {"queue":"images","paused":false,"changed":true}
+                {"queue":"other","paused":false,"changed":false}
+
+                """)
+        #expect(try await !session.run("queues").output.contains("paused"))
+        #expect(try await session.run("queues", "pause", "a b").status == 2)
+        #expect(try await session.run("queues", "pause").status == 2)
     }
 }

@@ -130,4 +130,39 @@ import Testing
         let result = try await ended
         #expect(result.status == 0, "\(result.errors)")
     }
+
+    @Test func `who may not migrate or make roles is told who may`() async throws {
+        let server = try PostgresServer()
+        try server.psql("create role guest login; create role maker login createrole; create role owner login")
+        let database = try server.makeDatabase()
+        let other = try server.makeDatabase()
+        func url(_ user: String, _ database: String) -> String { server.url(database: database, user: user) }
+        expect(
+            try await run("migrate", "up", url: url("guest", database)), says: "permission denied for database",
+            "Run migrate up as the database's owner, or let the owner grant create on it")
+        try server.psql("alter database \(database) owner to owner; alter database \(other) owner to maker")
+        #expect(try await run("migrate", "up", url: url("owner", database)).status == 0)
+        expect(
+            try await run("migrate", "up", url: url("guest", database)), says: "permission denied for schema martlet",
+            "Only the owner of schema martlet may migrate it")
+        expect(
+            try await run("migrate", "roles", url: url("owner", database)), says: "permission denied to create role",
+            "This takes createrole", "alter role NAME createrole")
+        expect(
+            try await run("migrate", "roles", url: url("guest", database)),
+            says: "Run migrate roles as the owner of schema martlet")
+        // Roles are the cluster's: once made, the second database of that name has them already.
+        try server.psql("alter role owner createrole")
+        #expect(try await run("migrate", "roles", url: url("owner", database)).status == 0)
+        #expect(try await run("migrate", "up", url: url("maker", other)).status == 0)
+        #expect(try await run("migrate", "roles", url: url("maker", other)).output.contains("martlet_worker\n"))
+        try server.psql("create role looker login in role martlet_admin")
+        #expect(try await run("stats", url: url("looker", other)).status == 0)
+        // Not all of what was made there is there: this needs a right on the others' roles.
+        let version = try server.psql("revoke martlet_reader from martlet_admin; alter role maker nocreaterole")
+        #expect(version == "")
+        expect(
+            try await run("migrate", "roles", url: url("maker", other)), says: "belong to the whole cluster",
+            "let a superuser run migrate roles here, too", "--schema")
+    }
 }

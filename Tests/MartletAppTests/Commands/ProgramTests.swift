@@ -145,6 +145,47 @@ import Testing
         let words = ["space", "full"] + (disk == .fileLimit ? ["too large", "i/o"] : [])
         #expect(words.contains { result.errors.lowercased().contains($0) }, "\(result.errors)")
     }
+
+    @Test func `every command takes the database of martlet.yaml where nothing nearer names one`() async throws {
+        let program = try Program()
+        try program.directory.write("martlet.yaml", "database: sqlite:other.db\nkinds: {a: {command: [cat]}}\n")
+        #expect(try await program.run("enqueue", "a").output == "1\n")
+        #expect(FileManager.default.fileExists(atPath: program.directory.path + "/other.db"))
+        #expect(try await program.run("jobs", "show", "1").status == 0)
+        #expect(try await program.run("worker", "--drain").errors.contains("job completed"))
+        #expect(try await program.run("doctor").output.contains("/other.db (from martlet.yaml)"))
+        let variable = ["MARTLET_DATABASE_URL": "sqlite:variable.db"]
+        #expect(try await program.run(["enqueue", "a"], environment: variable).output == "1\n")
+        #expect(
+            try await program.run(["doctor"], environment: variable).output
+                .contains("/variable.db (from MARTLET_DATABASE_URL)"))
+        let option = ["doctor", "--database", "other.db"]
+        #expect(try await program.run(option, environment: variable).output.contains("/other.db (from --database)"))
+    }
+
+    @Test func `what is wrong with a database is told with where it was named`() async throws {
+        let program = try Program()
+        #expect(
+            try await program.run("stats").errors.contains("MARTLET_DATABASE_URL or database in martlet.yaml names another"))
+        try program.directory.write("martlet.yaml", "database: sqlite:missing.db\nkinds: {a: {command: [cat]}}\n")
+        for command in [["stats"], ["migrate", "status"]] {
+            let named = try await program.run(command)
+            #expect(named.status == 5)
+            #expect(named.errors.contains("missing.db"))
+            #expect(named.errors.contains("(the database is from martlet.yaml)"), "\(named.errors)")
+        }
+        // Other mistakes in it are the worker's.
+        try program.directory.write("martlet.yaml", "database: sqlite:other.db\nkindz: 1\n")
+        #expect(try await program.run("enqueue", "a").status == 0)
+        try program.directory.write("martlet.yaml", "database: redis://u:secret@h\n")
+        let refused = try await program.run("stats")
+        #expect(refused.status == 2)
+        #expect(refused.errors.contains("martlet.yaml:1:11: database: unknown scheme redis:"), "\(refused.errors)")
+        #expect(!refused.errors.contains("secret"))
+        try program.directory.write("martlet.yaml", "database: [\n")
+        #expect(try await program.run("stats").errors.contains("martlet.yaml:"))
+        #expect(try await program.run("stats", "--database", "other.db").status == 0)
+    }
 }
 
 /// The smallest disk that may be made here.

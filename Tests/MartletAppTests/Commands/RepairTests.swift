@@ -118,7 +118,7 @@ import Testing
             let worker = try await store.register(.example(kinds: ["long"]))
             _ = try await store.claim(
                 ClaimRequest(worker: worker, wants: [.init(kind: "long", limit: 2)], limit: 2))
-            #expect(try await session.run("jobs", "cancel", "1").output.contains("1 of them asked to stop"))
+            #expect(try await session.run("jobs", "cancel", "1").output.contains("asked 1 job to stop"))
             let list = try await session.run("jobs", "list").lines
             #expect(list.count { $0.contains("running (cancel requested)") } == 1)
             #expect(try await session.run("jobs", "show", "1").output.hasPrefix("job 1  running (cancel requested)\n"))

@@ -41,6 +41,21 @@ import Testing
         #expect(env["secret"] as? String == "")
     }
 
+    @Test func `a result that was cut says so to scripts and people`() async throws {
+        try configure(
+            """
+            kinds:
+              large: { command: [sh, -c, 'yes | head -c 70000'] }
+              small: { command: [echo, a] }
+            """)
+        _ = try await program.run("enqueue", "large")
+        _ = try await program.run("enqueue", "small")
+        #expect(try await program.run("worker", "--drain").status == 0)
+        #expect(try await state(of: 1)["result_truncated"] as? Bool == true)
+        #expect(try await program.run("jobs", "show", "1").output.contains("(cut when it was stored)"))
+        #expect(try await state(of: 2)["result_truncated"] as? Bool == false)
+    }
+
     @Test func `a failure is kept with its status and what the command said, and the log has no args`() async throws {
         try configure("kinds:\n  bad: { command: [sh, -c, 'echo broken pipe dream >&2; exit 3'], retry: { max: 1 } }\n")
         _ = try await program.run("enqueue", "bad", #"{"password":"hunter2"}"#)
@@ -171,6 +186,18 @@ import Testing
             "worker", "--drain", "--log-format", "text", "--name", "from-option", "--database", "from-option.db")
         #expect(second.errors.contains("worker=from-option"))
         #expect(FileManager.default.fileExists(atPath: program.directory.path + "/from-option.db"))
+    }
+
+    @Test func `a drain says what it leaves for later`() async throws {
+        try configure("kinds:\n  bad: { command: ['false'], retry: { policy: fixed, base: 1h, jitter: 0 } }\n")
+        _ = try await program.run("enqueue", "bad")
+        _ = try await program.run("enqueue", "bad", "--in", "2h")
+        let worker = try await program.run("worker", "--drain")
+        let line = try #require(worker.errors.split(separator: "\n").first { $0.contains("jobs wait for a later time") })
+        let said = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        #expect(said["jobs"] as? Int == 2)
+        let next = try #require(said["next_in_ms"] as? Int)
+        #expect(next > 3_000_000 && next <= 3_600_000)
     }
 
     @Test(arguments: [SIGTERM, SIGINT])

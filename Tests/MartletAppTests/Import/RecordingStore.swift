@@ -85,8 +85,10 @@ final class RecordingStore: JobStore {
     func deregister(_ worker: WorkerID) async throws(StoreError) { throw Self.unexpected }
     func recover() async throws(StoreError) -> RecoveryReply { throw Self.unexpected }
     func promote(limit: Int) async throws(StoreError) -> PromotionReply { throw Self.unexpected }
+    func pause(queue: String, _ isPaused: Bool) async throws(StoreError) -> Bool { throw Self.unexpected }
+
     func repair(
-        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool
+        _ repair: Repair, _ ids: [JobID], only states: Set<JobState>?, dryRun: Bool, attempts: Int?
     ) async throws(StoreError) -> RepairReply { throw Self.unexpected }
     func candidates(
         _ repair: Repair, _ states: Set<JobState>, _ filter: JobFilter

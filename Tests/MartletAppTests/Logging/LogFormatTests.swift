@@ -53,4 +53,13 @@ import Testing
         #expect(lines.count < 3_000)
         #expect(lines.contains { $0.contains("log lines dropped") })
     }
+
+    @Test func `what a person has named is text in JSON, also when it looks like a number`() {
+        let line = LogFormat.json.line(
+            at: Timestamp(microseconds: 0), level: .info, message: "m",
+            metadata: [(key: "kind", value: "500"), (key: "worker", value: "7"), (key: "job", value: "42")],
+            style: Style(color: false))
+        let text = String(decoding: line, as: UTF8.self)
+        #expect(text.contains(#""kind":"500""#) && text.contains(#""worker":"7""#) && text.contains(#""job":42"#), "\(text)")
+    }
 }

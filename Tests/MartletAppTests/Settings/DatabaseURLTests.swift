@@ -62,4 +62,19 @@ import Testing
         let error = #expect(throws: InvalidInput.self) { try DatabaseURL(parsing: url, field: "--database") }
         #expect(error?.field.hasPrefix("--database") == true)
     }
+
+    @Test func `a parameter that nobody knows is named, with those there are`() {
+        func reason(_ url: String) -> String {
+            #expect(throws: InvalidInput.self) { try DatabaseURL(parsing: url, field: "--database") }?.reason ?? ""
+        }
+        let unknown = reason("postgres://u:secret@h/d?sslmode=require&foo=bar")
+        #expect(unknown.hasPrefix("the parameter foo is unknown; known are "), "\(unknown)")
+        for name in ["application_name", "pooler", "schema", "sslmode", "target_session_attrs"] {
+            #expect(unknown.contains(name))
+        }
+        #expect(!unknown.contains("secret") && !unknown.contains("bar"))
+        #expect(reason("postgres://h/d?sslmod=require").contains("sslmod is unknown; did you mean sslmode?"))
+        // What may be a part of a password is none.
+        #expect(!reason("postgres://u:a/b?secret=1@h/d").contains("secret"))
+    }
 }
