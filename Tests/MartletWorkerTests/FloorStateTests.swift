@@ -58,6 +58,18 @@ import Testing
         #expect(state.cancel([request(0), request(2), request(77)], now: at(3)).cancel.isEmpty, "each is told once")
     }
 
+    @Test func `cancelling 20 000 running jobs looks at each of them once`() {
+        let count = 20_000
+        var (state, started) = floor(jobs: count, concurrency: count)
+        #expect(started.start.count == count)
+        let handler = state.handlers[0]
+        for (slot, _) in started.start { _ = slot.state.withLock { $0.begin(now: at(1), handler: handler) } }
+        let aftermath = state.cancel((0..<count).map(request), now: at(2))
+        #expect(aftermath.cancel.count == count)
+        #expect(aftermath.looked == count)
+        #expect(state.cancel((0..<count).map(request), now: at(3)).cancel.isEmpty, "the next heartbeat says the same")
+    }
+
     @Test func `what waits behind a long job in its slot runs elsewhere`() throws {
         var (state, started) = floor(jobs: 1, concurrency: 2)
         let (first, _) = try #require(started.start.first)

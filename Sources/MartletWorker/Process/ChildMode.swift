@@ -84,7 +84,10 @@ package final class ChildMode: Sendable {
                     let handler = RemoteLogHandler(logLevel: level) { [self] in send($0) }
                     return Logger(label: "martlet") { _ in handler }
                 })
-        case .cancel: current.withLock { $0?.cancel() }
+        case .cancel:
+            // Users' code is called by it, and may block; here orders are read.
+            guard let task = current.withLock({ $0 }) else { return }
+            Thread.detachNewThread { task.cancel() }
         case .hello, .log, .progress, .done, nil: break
         }
     }

@@ -25,7 +25,13 @@ package final class ProcessPool: Sendable {
 
     private let settings: Settings
     private let program: ChildProgram
-    private let idle = Mutex<[WarmChild]>([])
+    private struct State {
+        var idle: [WarmChild] = []
+        /// Whether somebody will look for those that have been idle for too long.
+        var isTimed = false
+    }
+
+    private let state = Mutex(State())
 
     package init(settings: Settings, program: ChildProgram = .this) {
         self.settings = settings
@@ -33,7 +39,7 @@ package final class ProcessPool: Sendable {
     }
 
     /// How many wait for a job.
-    package var idleCount: Int { idle.withLock { $0.count } }
+    package var idleCount: Int { state.withLock { $0.idle.count } }
 
     package func run(_ call: HandlerCall) async -> RunReport {
         do throws(Errno) {
@@ -71,8 +77,8 @@ package final class ProcessPool: Sendable {
 
     /// The one that was busy last: the others may come to the end of their time.
     private func takeIdle() -> WarmChild? {
-        idle.withLock { idle in
-            while let child = idle.popLast() {
+        state.withLock { state in
+            while let child = state.idle.popLast() {
                 if !child.isClosed { return child }
             }
             return nil
@@ -80,24 +86,36 @@ package final class ProcessPool: Sendable {
     }
 
     private func giveBack(_ child: WarmChild, after answer: WarmChild.Answer) {
-        guard case .done = answer, child.jobs < settings.jobs, child.resident <= settings.highWater ?? .max else {
+        guard answer.leavesIntact, child.jobs < settings.jobs, child.resident <= settings.highWater ?? .max else {
             return child.close()
         }
-        idle.withLock { $0.append(child) }
-        Reactor.shared.after(settings.idle) { [weak self] in self?.endIdle() }
+        let isFirst = state.withLock { state in
+            state.idle.append(child)
+            defer { state.isTimed = true }
+            return !state.isTimed
+        }
+        if isFirst { look(after: settings.idle) }
+    }
+
+    /// One look at a time is ahead, however many jobs there are.
+    private func look(after delay: Duration) {
+        Reactor.shared.after(delay) { [weak self] in self?.endIdle() }
     }
 
     private func endIdle() {
         let now = Moment.now
-        let ended = idle.withLock { idle in
-            let ended = idle.filter { $0.isClosed || now - $0.idleSince >= settings.idle }
-            idle.removeAll { child in ended.contains { $0 === child } }
-            return ended
+        let (ended, next) = state.withLock { state in
+            let ended = state.idle.filter { $0.isClosed || now - $0.idleSince >= settings.idle }
+            state.idle.removeAll { child in ended.contains { $0 === child } }
+            let next = state.idle.map { $0.idleSince + settings.idle }.min()
+            state.isTimed = next != nil
+            return (ended, next)
         }
         for child in ended { child.close() }
+        if let next { look(after: next - now) }
     }
 
-    deinit { for child in idle.withLock({ $0 }) { child.close() } }
+    deinit { for child in state.withLock({ $0.idle }) { child.close() } }
 
     // MARK: Endings
 
@@ -110,6 +128,8 @@ package final class ProcessPool: Sendable {
         case .died(let end, let stderr, hasBegun: false):
             let how = Self.death(end, settings.limits, stderr)
             return RunReport(.retry(Self.notReady("it \(how.message)", detail: how.detail)), usage: end.usage)
+        case .notBegun:
+            return RunReport(.interrupted)
         case .mute:
             return RunReport(.retry(Self.notReady("it was not ready after \(settings.startup.text)", detail: nil)))
         case .unknownKind(let kinds):

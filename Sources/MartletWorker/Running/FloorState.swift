@@ -23,6 +23,8 @@ struct FloorState {
         var cancel: [Slot] = []
         var settle: [Settlement] = []
         var abandoned: [(Chunk, Int)] = []
+        /// Of a cancellation: how many slots were looked at.
+        var looked = 0
     }
 
     let handlers: [Handler]
@@ -190,18 +192,18 @@ struct FloorState {
         guard let entry = remove(slot.number) else { return aftermath }
         intake.measured(entry.kind, jobs: jobs, total: total)
         intake.left(entry.kind, wasOverdue: entry.isOverdue)
-        putBack(slot.state.withLock { $0.release() }, &aftermath)
+        putBack([slot.state.withLock { $0.release() }], &aftermath)
         aftermath.start = fill()
         return aftermath
     }
 
-    private mutating func putBack(_ work: Work, _ aftermath: inout Aftermath) {
-        guard work.count > 0, work.chunk.session == session?.number else { return }
+    private mutating func putBack(_ works: [Work], _ aftermath: inout Aftermath) {
+        let works = works.filter { $0.count > 0 && $0.chunk.session == session?.number }
         if isStopping {
-            aftermath.settle += work.settlements(.givenBack, retry: handlers[work.chunk.kind].retry)
+            for work in works { aftermath.settle += work.settlements(.givenBack, retry: handlers[work.chunk.kind].retry) }
         } else {
-            buffer.putBack(work)
-            intake.buffered(work.chunk.kind, work.count)
+            buffer.putBack(works)
+            for work in works { intake.buffered(work.chunk.kind, work.count) }
         }
     }
 
@@ -224,7 +226,7 @@ struct FloorState {
         let handler = handlers[entry.kind]
         let seen = entry.slot.state.withLock { $0.look(now: now, holdUp: Self.holdUp, handler: handler) }
         aftermath.settle += seen.ended
-        if let rest = seen.rest { putBack(rest, &aftermath) }
+        if let rest = seen.rest { putBack([rest], &aftermath) }
         if seen.isStopped { stopped(entry.slot, &aftermath) }
         if let index = seen.writtenOff {
             aftermath.abandoned.append((seen.chunk, index))
@@ -264,22 +266,27 @@ struct FloorState {
     // MARK: Stopping
 
     /// A person asked for these. One that has ended meanwhile is left alone.
+    ///
+    /// Each slot is looked at once, however many requests there are: there may be very many of both.
     mutating func cancel(_ requests: [CancelRequest], now: Moment) -> Aftermath {
         var aftermath = Aftermath()
-        for request in requests {
-            for entry in entries.values {
-                let (rest, isStopped) = entry.slot.state.withLock { slot -> (Work?, Bool) in
-                    guard slot.work.chunk.lease.id == request.lease else { return (nil, false) }
-                    if slot.runningIndex == request.index { return (nil, slot.stop(.cancelled, now: now)) }
-                    return (slot.work.range.contains(request.index) ? slot.release() : nil, false)
-                }
-                if let rest { putBack(rest, &aftermath) }
-                if isStopped { stopped(entry.slot, &aftermath) }
+        var wanted: [LeaseID: Set<Int>] = [:]
+        for request in requests { wanted[request.lease, default: []].insert(request.index) }
+        var released: [Work] = []
+        for entry in entries.values {
+            aftermath.looked += 1
+            let (rest, isStopped) = entry.slot.state.withLock { slot -> (Work?, Bool) in
+                guard let indexes = wanted[slot.work.chunk.lease.id] else { return (nil, false) }
+                let isStopped = slot.runningIndex.map(indexes.contains) ?? false ? slot.stop(.cancelled, now: now) : false
+                return (slot.work.range.contains(where: indexes.contains) ? slot.release() : nil, isStopped)
             }
-            if let work = buffer.remove(request.lease, request.index) {
-                intake.buffered(work.chunk.kind, -work.count)
-                aftermath.settle += work.settlements(.cancelled, retry: handlers[work.chunk.kind].retry)
-            }
+            if let rest { released.append(rest) }
+            if isStopped { stopped(entry.slot, &aftermath) }
+        }
+        putBack(released, &aftermath)
+        for work in buffer.remove(wanted) {
+            intake.buffered(work.chunk.kind, -work.count)
+            aftermath.settle += work.settlements(.cancelled, retry: handlers[work.chunk.kind].retry)
         }
         aftermath.start = fill()
         return aftermath
@@ -290,7 +297,7 @@ struct FloorState {
         isStopping = true
         intake.stop()
         var aftermath = Aftermath()
-        for entry in entries.values { putBack(entry.slot.state.withLock { $0.release() }, &aftermath) }
+        putBack(entries.values.map { entry in entry.slot.state.withLock { $0.release() } }, &aftermath)
         giveBack(&aftermath) { _ in true }
         return aftermath
     }
