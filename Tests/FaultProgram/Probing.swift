@@ -12,7 +12,7 @@ struct Probing: Job {
 
     enum Act: String, Codable {
         case succeed, fail, snooze, discard, exit, segfault, log, writePID, computeForAMoment, allocate, cleanUp, spin,
-            spawn, follow, chatter, environment
+            spawn, follow, chatter, environment, identity
     }
 
     func run(_ context: JobContext) async throws {
@@ -30,6 +30,9 @@ struct Probing: Job {
         case .chatter:
             try note(getpid())
             while !Task.isCancelled { context.logger.warning("and another thing") }
+        case .identity:
+            let text = "\(getuid()) \(getgid()) \(getgroups(0, nil))"
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
         case .environment:
             let names = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }.sorted()
             try names.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)

@@ -26,11 +26,11 @@ import Testing
         var buffer = JobBuffer()
         buffer.append(work(chunk(1, kind: 0, priority: 0)))
         buffer.append(work(chunk(2, kind: 1, priority: 9)))
-        let taken = buffer.take { $0 == 0 ? 0 : 2 }
+        let taken = buffer.take { $0.chunk.kind == 0 ? 0 : 2 }
         #expect(taken?.chunk.lease.id.rawValue == 2)
         #expect(taken?.range == 0..<2)
-        #expect(buffer.take { $0 == 0 ? 0 : 2 }?.range == 2..<3)
-        #expect(buffer.take { $0 == 0 ? 0 : 2 } == nil)
+        #expect(buffer.take { $0.chunk.kind == 0 ? 0 : 2 }?.range == 2..<3)
+        #expect(buffer.take { $0.chunk.kind == 0 ? 0 : 2 } == nil)
         #expect(buffer.entries.map(\.range) == [0..<3])
     }
 
@@ -67,7 +67,7 @@ import Testing
                 buffer.append(work(chunk))
                 let blocked = Int.random(in: 0..<3, using: &random)
                 let share = Int.random(in: 1...4, using: &random)
-                if let work = buffer.take(share: { $0 == blocked ? 0 : share }) { taken.append(work) }
+                if let work = buffer.take(share: { $0.chunk.kind == blocked ? 0 : share }) { taken.append(work) }
                 if Bool.random(using: &random), let back = taken.popLast() { buffer.putBack([back]) }
             }
             let found = (taken + buffer.removeAll()).flatMap { work in

@@ -143,14 +143,35 @@ import Testing
     }
 
     @Test func `a job that takes too much memory is killed`() async throws {
-        let report = await pool { $0.limits = ProcessLimits(memory: 150 << 20) }.run(call("", kind: "leaking"))
+        let report = await pool { $0.conditions.limits = ProcessLimits(memory: 150 << 20) }.run(call("", kind: "leaking"))
         let failure = try error(report)
         #expect(failure.type == "signal" && failure.message.contains("out of memory"), "\(failure)")
         #expect(try #require(report.usage?.peakMemory) > 100 << 20)
     }
 
+    @Test(.enabled(if: geteuid() == 0, "only root can become somebody else"))
+    func `a job runs as the user it is told, without our groups`() async throws {
+        try await withTemporaryDirectory { directory in
+            #expect(chmod(directory.path, 0o777) == 0)
+            let file = directory.appendingPathComponent("id").path
+            let pool = pool {
+                $0.conditions.user = 65_534
+                $0.conditions.group = 65_533
+            }
+            #expect(await pool.run(call("identity", path: file)).outcome == .completed(result: nil))
+            let identity = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(identity == "65534 65533 0")
+        }
+    }
+
+    @Test func `this program as a child has the environment that is allowed to it`() {
+        let ours = ProcessInfo.processInfo.environment
+        let environment: ChildEnvironment = ["MODE": "nightly"]
+        #expect(ChildProgram.this(environment).environment == environment.applied(to: ours))
+    }
+
     @Test func `processor time is limited for each run, not for the child's life`() async throws {
-        let pool = pool { $0.limits = ProcessLimits(cpu: .seconds(1)) }
+        let pool = pool { $0.conditions.limits = ProcessLimits(cpu: .seconds(1)) }
         for _ in 0..<30 { #expect(await pool.run(call("computeForAMoment")).outcome == .completed(result: nil)) }
         try await withTemporaryDirectory { directory in
             let spins = await pool.run(call("spin", path: directory.appendingPathComponent("pid").path))

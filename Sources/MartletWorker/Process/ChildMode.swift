@@ -32,13 +32,7 @@ package final class ChildMode: Sendable {
 
     private init(_ bodies: [String: Body]) { self.bodies = bodies }
 
-    /// Serves until the worker is gone, and holds the calling thread meanwhile.
-    package static func serve(_ bodies: [String: Body]) -> Never {
-        ChildMode(bodies).start()
-        while true { pause() }
-    }
-
-    /// The same without holding a thread, so that runs can use the main actor.
+    /// Serves until the worker is gone. No thread is held, so that runs can use the main actor.
     package static func serve(_ bodies: [String: Body]) async -> Never {
         ChildMode(bodies).start()
         while true { await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in } }

@@ -7,7 +7,7 @@ import Synchronization
 /// jobs or holds much memory; a job never meets another in one child.
 package final class ProcessPool: Sendable {
     package struct Settings: Sendable {
-        package var limits = ProcessLimits.none
+        package var conditions = ChildConditions()
         /// Between the cancellation of a run and SIGKILL.
         package var grace: Duration = .seconds(5)
         /// How long a child waits for another job.
@@ -20,7 +20,7 @@ package final class ProcessPool: Sendable {
         package init() {}
 
         /// Resident bytes after which another child takes its place: a leak must not count against the next job.
-        var highWater: Int? { limits.memory.map { $0 / 2 } }
+        var highWater: Int? { conditions.limits.memory.map { $0 / 2 } }
     }
 
     private let settings: Settings
@@ -33,7 +33,7 @@ package final class ProcessPool: Sendable {
 
     private let state = Mutex(State())
 
-    package init(settings: Settings, program: ChildProgram = .this) {
+    package init(settings: Settings, program: ChildProgram) {
         self.settings = settings
         self.program = program
     }
@@ -45,7 +45,7 @@ package final class ProcessPool: Sendable {
         do throws(Errno) {
             let child: WarmChild
             if let idle = takeIdle() { child = idle } else { child = try start() }
-            let answer = await child.run(call, limits: settings.limits, startup: settings.startup)
+            let answer = await child.run(call, limits: settings.conditions.limits, startup: settings.startup)
             giveBack(child, after: answer)
             return report(answer, call)
         } catch {
@@ -57,7 +57,7 @@ package final class ProcessPool: Sendable {
     package func runAlone(_ call: HandlerCall) async -> RunReport {
         do throws(Errno) {
             let child = try start()
-            let answer = await child.run(call, limits: settings.limits, startup: settings.startup)
+            let answer = await child.run(call, limits: settings.conditions.limits, startup: settings.startup)
             child.close()
             let report = report(answer, call)
             guard case .died(_, _, hasBegun: true) = answer, case .retry(let error, _) = report.outcome else {
@@ -72,7 +72,7 @@ package final class ProcessPool: Sendable {
     // MARK: Children
 
     private func start() throws(Errno) -> WarmChild {
-        try WarmChild(program, conditions: ChildConditions(limits: settings.limits), grace: settings.grace)
+        try WarmChild(program, conditions: settings.conditions, grace: settings.grace)
     }
 
     /// The one that was busy last: the others may come to the end of their time.
@@ -124,9 +124,9 @@ package final class ProcessPool: Sendable {
         case .done(let report):
             return RunReport(report.outcome, usage: report.usage, followUps: report.followUps)
         case .died(let end, let stderr, hasBegun: true):
-            return RunReport(.retry(Self.death(end, settings.limits, stderr)), usage: end.usage)
+            return RunReport(.retry(Self.death(end, settings.conditions.limits, stderr)), usage: end.usage)
         case .died(let end, let stderr, hasBegun: false):
-            let how = Self.death(end, settings.limits, stderr)
+            let how = Self.death(end, settings.conditions.limits, stderr)
             return RunReport(.retry(Self.notReady("it \(how.message)", detail: how.detail)), usage: end.usage)
         case .notBegun:
             return RunReport(.interrupted)
@@ -144,21 +144,29 @@ package final class ProcessPool: Sendable {
 
     private static func death(_ end: ChildEnd, _ limits: ProcessLimits, _ stderr: CappedOutput) -> JobError {
         switch end {
-        case .unable(_, let error): cannotStart(error)
-        case .exited(let status, _): ChildFailure.exited(status, swift: stderr)
-        case .killed(let cause, _): ChildFailure.killed(cause, limits: limits, swift: stderr)
+        case .unable(let step, let error): cannotStart(error, at: step)
+        case .exited(let status, _): ChildFailure.explained(ChildFailure.exited(status, swift: stderr), end, limits)
+        case .killed(let cause, _):
+            ChildFailure.explained(ChildFailure.killed(cause, limits: limits, swift: stderr), end, limits)
         }
     }
 
-    private static func cannotStart(_ error: Errno) -> JobError {
-        JobError(type: "exec", message: "cannot start this program again as a child process: \(error)")
+    private static func cannotStart(_ error: Errno, at step: ChildEnd.Step? = nil) -> JobError {
+        let what =
+            switch step {
+            case .directory: "cannot enter the worker's directory, as the user it shall run as: "
+            case .user, .group: "cannot take the user and group it shall run as: "
+            case .limits: "cannot take its limits: "
+            case .fork, .descriptors, .execute, nil: ""
+            }
+        return JobError(type: "exec", message: "cannot start this program again as a child process: \(what)\(error)")
     }
 
     private static func notReady(_ what: String, detail: String?) -> JobError {
         JobError(
             type: "child",
             message: "this program was started again to run the job in a child process, but did not get as far as its "
-                + "Worker: \(what). Call `await Worker.runAsChild(jobs:)` first thing in main, with the same job types",
+                + "`Worker.runAsChild(jobs:)`: \(what). Call that first thing in main",
             detail: detail)
     }
 }

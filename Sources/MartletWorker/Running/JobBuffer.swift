@@ -23,16 +23,16 @@ struct JobBuffer {
         entries.sort { $0.chunk.lease.priority < $1.chunk.lease.priority }
     }
 
-    /// - Parameter share: how many jobs of a kind one taker may have now; zero: none.
-    mutating func take(share: (Int) -> Int) -> Work? {
+    /// - Parameter share: how many of these jobs one taker may have now; zero: none.
+    mutating func take(share: (Work) -> Int) -> Work? {
         for index in entries.indices {
-            let share = share(entries[index].chunk.kind)
+            let share = share(entries[index])
             guard share > 0 else { continue }
             let entry = entries[index]
             let taken = entry.range.prefix(share)
             let rest = taken.upperBound..<entry.range.upperBound
             if rest.isEmpty { entries.remove(at: index) } else { entries[index].range = rest }
-            return Work(chunk: entry.chunk, range: taken)
+            return Work(chunk: entry.chunk, range: taken, isSuspect: entry.isSuspect)
         }
         return nil
     }
@@ -51,7 +51,7 @@ struct JobBuffer {
             while start < entry.range.upperBound {
                 let isWanted = indexes.contains(start)
                 let end = entry.range[start...].firstIndex { indexes.contains($0) != isWanted } ?? entry.range.upperBound
-                let piece = Work(chunk: entry.chunk, range: start..<end)
+                let piece = Work(chunk: entry.chunk, range: start..<end, isSuspect: entry.isSuspect)
                 if isWanted { removed.append(piece) } else { kept.append(piece) }
                 start = end
             }
@@ -60,9 +60,10 @@ struct JobBuffer {
         return removed
     }
 
-    mutating func removeAll(where matches: (Chunk) -> Bool = { _ in true }) -> [Work] {
-        let removed = entries.filter { matches($0.chunk) }
-        entries.removeAll { matches($0.chunk) }
+    mutating func removeAll(where matches: (Work) -> Bool = { _ in true }) -> [Work] {
+        let removed = entries.filter(matches)
+        guard !removed.isEmpty else { return [] }
+        entries.removeAll(where: matches)
         return removed
     }
 }
