@@ -52,21 +52,21 @@ import Testing
 
 /// What supervisors and their warden do where something fails them.
 @Suite struct WardenTests {
-    @Test func `children are found on a kernel that does not list them`() throws {
-        let child = Process()
-        child.executableURL = URL(fileURLWithPath: "/bin/sh")
-        child.arguments = ["-c", "sleep 600 & sleep 600 & wait"]
-        try child.run()
-        defer { kill(-child.processIdentifier, SIGKILL) }
-        var found = [CInt](repeating: 0, count: 64)
-        let deadline = ContinuousClock.now + .seconds(60)
-        var count: CInt = 0
-        while count < 2, ContinuousClock.now < deadline {
-            count = martlet_scan_children(child.processIdentifier, &found, CInt(found.count))
+    @Test func `children are found on a kernel that does not list them`() async throws {
+        try await withTemporaryDirectory { directory in
+            let file = directory.appendingPathComponent("pid").path
+            let script = "sleep 600 & sleep 600 & echo $$ > \(file).new; mv \(file).new \(file); wait"
+            let executor = CommandExecutor(try CommandSpec(argv: ["/bin/sh", "-c", script]))
+            let task = Task { await executor.run(CommandExecutorTests().call()).outcome }
+            try await eventually("it runs") { FileManager.default.fileExists(atPath: file) }
+            let text = try String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+            let shell = try #require(pid_t(text))
+            var found = [CInt](repeating: 0, count: 64)
+            let count = martlet_scan_children(shell, &found, CInt(found.count))
+            #expect(count == 2 && found.prefix(2).allSatisfy { parent(of: $0) == shell })
+            task.cancel()
+            _ = await task.value
         }
-        #expect(count == 2)
-        for pid in found.prefix(2) { kill(pid, SIGKILL) }
-        child.waitUntilExit()
     }
 
     @Test func `what a supervisor looked after goes also when the supervisor is killed`() async throws {
