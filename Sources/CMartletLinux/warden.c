@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -40,11 +40,21 @@ struct spawn {
     struct martlet_spawn_request request;
     const char *path;
     const char *directory;
+    // Where a control group can be made; empty: nowhere.
+    const char *groups;
+    char group[512];
+    // The group itself, and its cgroup.kill; -1: there is none.
+    int group_directory;
+    int group_kill;
     char **argv;
     char **envp;
     int descriptors[MAX_DESCRIPTORS];
     int count;
-    // Written by the child, which shares our memory until it executes.
+    struct failure *failure;
+};
+
+/// Written by the child, in memory that it shares with its supervisor.
+struct failure {
     volatile int step;
     volatile int error;
 };
@@ -130,8 +140,8 @@ static void become_program(struct spawn *spawn, pid_t supervisor) {
     if (getppid() != supervisor) _exit(127);
     execve(spawn->path, spawn->argv, spawn->envp);
 failed:
-    spawn->error = errno;
-    spawn->step = step;
+    spawn->failure->error = errno;
+    spawn->failure->step = step;
     _exit(127);
 }
 
@@ -139,11 +149,14 @@ failed:
 
 struct watch {
     int control;
+    int group_kill;
     pid_t child;
     int has_ended;
     int status;
     int limit;
     int64_t peak;
+    // The most that a look found.
+    int64_t seen;
     int64_t processor_time;
 };
 
@@ -190,7 +203,57 @@ static int add_children(const char *path, int count) {
     return count;
 }
 
-static int direct_children(void) { return add_children("/proc/thread-self/children", 0); }
+struct directory_entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length;
+    unsigned char type;
+    char name[];
+};
+
+static pid_t parent_of(const char *process) {
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%.16s/stat", process);
+    if (read_file(path, text, sizeof text) == 0) return 0;
+    // A name may hold anything, parentheses as well.
+    const char *after = strrchr(text, ')');
+    pid_t parent = 0;
+    return after != NULL && sscanf(after, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/// What the kernel lists where it is configured to, found by asking all processes for their parent.
+static int scan_children(pid_t parent, int count) {
+    char entries[4096];
+    int directory = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory == -1) return count;
+    long length;
+    while ((length = syscall(SYS_getdents64, directory, entries, sizeof entries)) > 0) {
+        for (long offset = 0; offset < length;) {
+            struct directory_entry *entry = (struct directory_entry *)(entries + offset);
+            offset += entry->length;
+            if (entry->name[0] < '1' || entry->name[0] > '9' || parent_of(entry->name) != parent) continue;
+            if (count < MAX_PROCESSES) processes[count++] = atoi(entry->name);
+        }
+    }
+    close(directory);
+    return count;
+}
+
+int martlet_scan_children(pid_t parent, pid_t *found, int most) {
+    int count = scan_children(parent, 0);
+    for (int index = 0; index < count && index < most; index++) found[index] = processes[index];
+    return count;
+}
+
+#define CHILDREN "/proc/thread-self/children"
+
+static int lists_children(void) {
+    static int known = -1;
+    if (known == -1) known = access(CHILDREN, F_OK) == 0;
+    return known;
+}
+
+static int direct_children(void) { return lists_children() ? add_children(CHILDREN, 0) : scan_children(getpid(), 0); }
 
 static int64_t private_bytes(pid_t process) {
     char path[64], text[128];
@@ -201,16 +264,9 @@ static int64_t private_bytes(pid_t process) {
     return (int64_t)(resident - shared) * sysconf(_SC_PAGESIZE);
 }
 
-struct directory_entry {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
-};
-
 /// Any of its threads may have started processes.
 static int add_descendants(pid_t process, int count) {
+    if (!lists_children()) return scan_children(process, count);
     char path[96], entries[2048];
     snprintf(path, sizeof path, "/proc/%d/task", process);
     int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -237,6 +293,7 @@ static int look(struct watch *watch, const struct martlet_spawn_request *request
         bytes += private_bytes(processes[index]);
         count = add_descendants(processes[index], count);
     }
+    if (bytes > watch->seen) watch->seen = bytes;
     if (request->processes >= 0 && count > request->processes) watch->limit = MARTLET_LIMIT_PROCESSES;
     if (request->memory >= 0 && bytes > request->memory) watch->limit = MARTLET_LIMIT_MEMORY;
     if (watch->limit != MARTLET_LIMIT_NONE) return 0;
@@ -249,7 +306,12 @@ static int look(struct watch *watch, const struct martlet_spawn_request *request
     return next;
 }
 
-static void kill_children(void) {
+static void kill_children(int group_kill) {
+    // All at once, where there is a group: nothing can fork faster than that.
+    if (group_kill != -1) {
+        ssize_t ignored = write(group_kill, "1", 1);
+        (void)ignored;
+    }
     int count = direct_children();
     // They are ours and not reaped: no number here can have become somebody else's.
     for (int index = 0; index < count; index++) kill(processes[index], SIGKILL);
@@ -285,7 +347,7 @@ static void await_signal(int signals, int milliseconds) {
 static int end_all(struct watch *watch, int signals, int milliseconds) {
     int64_t deadline = monotonic_ms() + milliseconds;
     for (;;) {
-        kill_children();
+        kill_children(watch->group_kill);
         if (!reap(watch)) return 1;
         if (milliseconds >= 0 && monotonic_ms() >= deadline) return 0;
         await_signal(signals, 20);
@@ -326,7 +388,7 @@ static int obey(struct watch *watch) {
     if (count == 0 || (count == -1 && errno != EAGAIN && errno != EINTR)) return 0;
     for (ssize_t index = 0; index < count; index++) {
         if (orders[index] == MARTLET_TERMINATE) kill(-watch->child, SIGTERM);
-        if (orders[index] == MARTLET_KILL) kill_children();
+        if (orders[index] == MARTLET_KILL) kill_children(watch->group_kill);
     }
     return 1;
 }
@@ -349,28 +411,73 @@ static void watch_child(struct watch *watch, const struct martlet_spawn_request 
     }
 }
 
-static void supervise(int control, struct spawn *spawn) {
-    prctl(PR_SET_NAME, "martlet-child");
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
+/// A descriptor that is readable when a child has ended.
+static int child_signals(void) {
     sigset_t child_signal;
     sigemptyset(&child_signal);
     sigaddset(&child_signal, SIGCHLD);
     sigprocmask(SIG_SETMASK, &child_signal, NULL);
     signal(SIGCHLD, SIG_DFL);
-    int signals = signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK);
+    return signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/// A control group for the child, where one can be made. It is a help, not a condition.
+static void make_group(struct spawn *spawn) {
+    spawn->group_directory = -1;
+    spawn->group_kill = -1;
+    if (spawn->groups[0] == 0) return;
+    int length = snprintf(spawn->group, sizeof spawn->group, "%s/" MARTLET_GROUP_PREFIX "%d", spawn->groups, getpid());
+    if (length < 0 || (size_t)length >= sizeof spawn->group) return;
+    // A supervisor of the same number may have left one; only an empty one can be removed.
+    if (mkdir(spawn->group, 0755) == -1 && (rmdir(spawn->group) == -1 || mkdir(spawn->group, 0755) == -1)) return;
+    spawn->group_directory = open(spawn->group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (spawn->group_directory != -1) {
+        spawn->group_kill = openat(spawn->group_directory, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+    }
+}
+
+/// Forks into the group, and waits until the child executes, as vfork does. Moving it there afterwards would make all
+/// processes of the machine wait for each other, for milliseconds. Returns -1 where the kernel will not.
+static pid_t fork_into(int group) {
+    struct clone_args arguments;
+    memset(&arguments, 0, sizeof arguments);
+    arguments.flags = CLONE_VFORK | CLONE_INTO_CGROUP;
+    arguments.exit_signal = SIGCHLD;
+    arguments.cgroup = (uint64_t)group;
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
+/// The kernel counts what a process was before it executed as its own: no less than what its supervisor is. Where that hides
+/// the program's own, what the looks found is nearer to the truth.
+static void correct_peak(struct watch *watch) {
+    struct rusage own;
+    if (watch->seen == 0 || getrusage(RUSAGE_SELF, &own) == -1) return;
+    if (watch->peak <= (int64_t)own.ru_maxrss * 1024) watch->peak = watch->seen;
+}
+
+static void supervise(int control, struct spawn *spawn) {
+    prctl(PR_SET_NAME, "martlet-child");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    int signals = child_signals();
+    make_group(spawn);
     long oom_kills = machine_oom_kills();
 
     pid_t supervisor = getpid();
-    pid_t child = vfork();
+    pid_t child = spawn->group_kill != -1 ? fork_into(spawn->group_directory) : -1;
+    if (child == -1) child = vfork();
     if (child == 0) become_program(spawn, supervisor);
     int error = errno;
     for (int index = 0; index < spawn->count; index++) close(spawn->descriptors[index]);
     if (child == -1 || signals == -1) {
         tell_failure(control, MARTLET_STEP_FORK, error);
+        rmdir(spawn->group);
         _exit(1);
     }
-    if (spawn->step != 0) {
-        tell_failure(control, spawn->step, spawn->error);
+    if (spawn->failure->step != 0) {
+        // What is not reaped is still in its group.
+        waitpid(child, NULL, 0);
+        rmdir(spawn->group);
+        tell_failure(control, spawn->failure->step, spawn->failure->error);
         _exit(0);
     }
     struct martlet_child_report report;
@@ -382,9 +489,11 @@ static void supervise(int control, struct spawn *spawn) {
     struct watch watch;
     memset(&watch, 0, sizeof watch);
     watch.control = control;
+    watch.group_kill = spawn->group_kill;
     watch.child = child;
     watch_child(&watch, &spawn->request, signals);
     int gone = end_all(&watch, signals, 2000);
+    correct_peak(&watch);
     report.event = MARTLET_CHILD_ENDED;
     report.status = watch.has_ended ? watch.status : SIGKILL;
     report.limit = watch.limit;
@@ -396,8 +505,12 @@ static void supervise(int control, struct spawn *spawn) {
     report.machine_oom = machine_oom_kills() > oom_kills;
     report.peak = watch.peak;
     report.processor_time = watch.processor_time;
+    if (gone) rmdir(spawn->group);
     tell(control, &report);
-    if (!gone) end_all(&watch, signals, -1);
+    if (!gone) {
+        end_all(&watch, signals, -1);
+        rmdir(spawn->group);
+    }
     _exit(0);
 }
 
@@ -424,7 +537,7 @@ static char *take(char **position, const char *end) {
 }
 
 static void *map(size_t size) {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
@@ -434,15 +547,17 @@ static int read_request(int control, struct spawn *spawn) {
     if (request->argc > 1 << 20 || request->envc > 1 << 20 || request->bytes > 64 << 20) return -1;
     char *position = map(request->bytes + 1);
     char **lists = map((request->argc + request->envc + 2) * sizeof(char *));
-    if (position == NULL || lists == NULL || receive(control, position, request->bytes) == -1) return -1;
+    spawn->failure = map(sizeof *spawn->failure);
+    if (position == NULL || lists == NULL || spawn->failure == NULL || receive(control, position, request->bytes) == -1) return -1;
     const char *end = position + request->bytes;
     spawn->path = take(&position, end);
     spawn->directory = take(&position, end);
+    spawn->groups = take(&position, end);
     spawn->argv = lists;
     spawn->envp = lists + request->argc + 1;
     for (uint32_t index = 0; index < request->argc; index++) spawn->argv[index] = take(&position, end);
     for (uint32_t index = 0; index < request->envc; index++) spawn->envp[index] = take(&position, end);
-    if (spawn->path == NULL || spawn->directory == NULL) return -1;
+    if (spawn->path == NULL || spawn->directory == NULL || spawn->groups == NULL) return -1;
     return 0;
 }
 
@@ -470,49 +585,95 @@ static void begin(int control, const int *descriptors, int count) {
 }
 
 static void ignore_signals(void) {
-    // Ctrl-C, or a signal to all, is the worker's to heed. SIGCHLD ignored: supervisors are reaped by the kernel.
+    // Ctrl-C, or a signal to all, is the worker's to heed.
     struct sigaction ignored, standard;
     memset(&ignored, 0, sizeof ignored);
     memset(&standard, 0, sizeof standard);
     ignored.sa_handler = SIG_IGN;
     standard.sa_handler = SIG_DFL;
     for (int number = 1; number < NSIG; number++) sigaction(number, &standard, NULL);
-    const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGCHLD, SIGTSTP};
+    const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP};
     for (size_t index = 0; index < sizeof signals / sizeof *signals; index++) sigaction(signals[index], &ignored, NULL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/// A supervisor ends when nothing of its child is left. Where it was killed instead, the rest has become ours: it is known by
+/// its session, since a child begins with one of its own, and nobody can join ours.
+/// Returns whether any of it was there.
+static int kill_orphans(void) {
+    int count = direct_children(), found = 0;
+    pid_t session = getsid(0);
+    for (int index = 0; index < count; index++) {
+        if (getsid(processes[index]) == session) continue;
+        kill(processes[index], SIGKILL);
+        found = 1;
+    }
+    return found;
+}
+
+/// Returns whether a process ended that did not mean to.
+static int bury(void) {
+    int was_killed = 0;
+    for (;;) {
+        int status;
+        pid_t process = waitpid(-1, &status, WNOHANG);
+        if (process == -1 && errno == EINTR) continue;
+        if (process <= 0) return was_killed;
+        if (WIFSIGNALED(status)) was_killed = 1;
+    }
+}
+
+/// Takes one request and forks its supervisor. Returns 0 when the worker is gone.
+static int serve_one(int requests, int signals) {
+    char byte;
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * (MAX_DESCRIPTORS + 1))];
+        struct cmsghdr alignment;
+    } space;
+    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
+    ssize_t count = recvmsg(requests, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (count == -1 && (errno == EINTR || errno == EAGAIN)) return 1;
+    if (count <= 0) return 0;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header == NULL || header->cmsg_type != SCM_RIGHTS) return 1;
+    int descriptors[MAX_DESCRIPTORS + 1];
+    int number = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(descriptors, CMSG_DATA(header), (size_t)number * sizeof(int));
+    pid_t supervisor = fork();
+    if (supervisor == 0) {
+        close(requests);
+        close(signals);
+        begin(descriptors[0], descriptors + 1, number - 1);
+    }
+    if (supervisor == -1) tell_failure(descriptors[0], MARTLET_STEP_FORK, errno);
+    for (int index = 0; index < number; index++) close(descriptors[index]);
+    return 1;
+}
+
 static void serve(int requests) {
     prctl(PR_SET_NAME, "martlet-warden");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     setsid();
     ignore_signals();
+    int signals = child_signals();
+    int has_orphans = 0;
     for (;;) {
-        char byte;
-        union {
-            char bytes[CMSG_SPACE(sizeof(int) * (MAX_DESCRIPTORS + 1))];
-            struct cmsghdr alignment;
-        } space;
-        struct iovec data = {.iov_base = &byte, .iov_len = 1};
-        struct msghdr message = {
-            .msg_iov = &data, .msg_iovlen = 1, .msg_control = space.bytes, .msg_controllen = sizeof space.bytes};
-        ssize_t count = recvmsg(requests, &message, MSG_CMSG_CLOEXEC);
-        if (count == -1 && errno == EINTR) continue;
-        if (count <= 0) _exit(0);
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        if (header == NULL || header->cmsg_type != SCM_RIGHTS) continue;
-        int descriptors[MAX_DESCRIPTORS + 1];
-        int number = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-        memcpy(descriptors, CMSG_DATA(header), (size_t)number * sizeof(int));
-        pid_t supervisor = fork();
-        if (supervisor == 0) {
-            close(requests);
-            begin(descriptors[0], descriptors + 1, number - 1);
-        }
-        if (supervisor == -1) tell_failure(descriptors[0], MARTLET_STEP_FORK, errno);
-        for (int index = 0; index < number; index++) close(descriptors[index]);
+        struct pollfd waits[2] = {{.fd = requests, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+        poll(waits, 2, has_orphans ? 20 : -1);
+        if (waits[1].revents) await_signal(signals, 0);
+        if (bury() || has_orphans) has_orphans = kill_orphans();
+        if (waits[0].revents && !serve_one(requests, signals)) break;
     }
+    while (has_orphans) {
+        await_signal(signals, 20);
+        bury();
+        has_orphans = kill_orphans();
+    }
+    _exit(0);
 }
 
 int martlet_warden_start(int *requests) {

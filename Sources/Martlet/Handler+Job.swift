@@ -7,25 +7,23 @@ extension Handler {
     ///
     /// - Parameters:
     ///   - middleware: the worker's.
-    ///   - hasChildMode: whether the program, started again, runs jobs and nothing else.
+    ///   - environment: what children see, besides what the type says.
+    ///   - hasChildMode: whether the program, started again, runs jobs of the type and nothing else.
     package init<J: Job>(
-        _ type: J.Type, middleware: [any Middleware] = [], hasChildMode: Bool
+        _ type: J.Type, middleware: [any Middleware] = [], environment: ChildEnvironment = [], hasChildMode: Bool
     ) throws(InvalidInput) {
         try Name.validate(J.kind, field: "kind")
         if let concurrency = J.concurrency, concurrency < 1 {
             throw InvalidInput(field: "concurrency", reason: "\(concurrency) of kind \(J.kind); at least 1")
         }
         if let timeout = J.timeout { try Limits.timeout.check(timeout, field: "timeout") }
-        try J.limits.validate()
-        guard J.limits == .none || J.executor == .process else {
-            throw InvalidInput(
-                field: "limits",
-                reason: "of kind \(J.kind) hold for a process of its own only; its executor is \(J.executor)")
-        }
-        var settings = ProcessPool.Settings()
-        settings.limits = J.limits
-        let pool = ProcessPool(settings: settings)
         let isProcess = J.executor == .process
+        var settings = ProcessPool.Settings()
+        settings.conditions = try Self.conditions(type)
+        let environment = environment.merging(J.environment)
+        try environment.validate()
+        // A suspect of another executor had all of ours in this very process, and shall not fail for the lack of it.
+        let pool = ProcessPool(settings: settings, program: .this(isProcess ? environment : ["*"]))
         let body = JobBody(type, middleware: middleware)
         let alone: @Sendable (HandlerCall) async -> RunReport = { await pool.runAlone($0) }
         let run: @Sendable (HandlerCall) async -> RunReport = { call in
@@ -37,6 +35,38 @@ extension Handler {
             // After the grace comes SIGKILL, which only the kernel can keep.
             unwind: settings.grace + .seconds(5), executor: J.executor,
             isolated: hasChildMode ? alone : nil, reporting: run)
+    }
+
+    private static func conditions<J: Job>(_ type: J.Type) throws(InvalidInput) -> ChildConditions {
+        try J.limits.validate()
+        let own = [
+            ("limits", J.limits != .none), ("environment", J.environment != []), ("user", J.user != nil),
+            ("group", J.group != nil),
+        ]
+        if J.executor != .process, let (field, _) = own.first(where: \.1) {
+            throw InvalidInput(
+                field: field, reason: "of kind \(J.kind) is for a process of its own only; its executor is \(J.executor)")
+        }
+        var conditions = ChildConditions(limits: J.limits)
+        if let name = J.user {
+            guard let user = Account.user(name) else {
+                throw InvalidInput(field: "user", reason: "\(name.debugDescription) of kind \(J.kind) is not there")
+            }
+            guard Account.canBecome(user.user) else {
+                throw InvalidInput(field: "user", reason: "of kind \(J.kind): only a worker that root runs can have others")
+            }
+            (conditions.user, conditions.group) = (user.user, user.group)
+        }
+        if let name = J.group {
+            guard let group = Account.group(name) else {
+                throw InvalidInput(field: "group", reason: "\(name.debugDescription) of kind \(J.kind) is not there")
+            }
+            guard Account.canChangeGroup else {
+                throw InvalidInput(field: "group", reason: "of kind \(J.kind): only a worker that root runs can have others")
+            }
+            conditions.group = group
+        }
+        return conditions
     }
 
     /// What a child does for the worker it belongs to, by kind.

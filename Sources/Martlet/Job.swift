@@ -34,6 +34,13 @@ public protocol Job: Codable, Sendable {
     static var executor: Executor { get }
     /// What a run may take of the machine, for ``Executor/process``.
     static var limits: ProcessLimits { get }
+    /// What a run sees of the worker's environment, for ``Executor/process``: with ``Worker/Configuration/environment``.
+    static var environment: ChildEnvironment { get }
+    /// The user a run is, by name or number, for ``Executor/process`` in a worker that root runs; nil: the worker's. It has to
+    /// be allowed to execute the program's file and to enter the worker's directory; supplementary groups go.
+    static var user: String? { get }
+    /// The group a run is in, in the same way; nil: the user's.
+    static var group: String? { get }
     /// Around each run, inside of the worker's own; the first is the outermost.
     static var middleware: [any Middleware] { get }
 
@@ -46,5 +53,8 @@ extension Job {
     public static var concurrency: Int? { nil }
     public static var executor: Executor { .coroutine }
     public static var limits: ProcessLimits { .none }
+    public static var environment: ChildEnvironment { [] }
+    public static var user: String? { nil }
+    public static var group: String? { nil }
     public static var middleware: [any Middleware] { [] }
 }

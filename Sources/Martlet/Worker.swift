@@ -1,9 +1,9 @@
+import Foundation
 import Logging
 import MartletCore
 import MartletStore
 import MartletWorker
 import ServiceLifecycle
-import Synchronization
 import UnixSignals
 
 /// Runs jobs inside your program.
@@ -41,52 +41,62 @@ public final class Worker: Service {
         public var observers: [any WorkerObserver] = []
         /// Names of args and the like whose values are kept out of errors and of Martlet's own log lines; see ``Redaction``.
         public var redact: Set<String> = Redaction.defaultKeys
+        /// What children see of this process's environment: for all kinds with ``Executor/process``, besides their own
+        /// ``Job/environment``.
+        public var environment: ChildEnvironment = []
 
         public init() {}
     }
 
     private let service: WorkerService
-    private static let hasChildMode = Atomic(false)
+    private static let childKinds = ChildKinds()
 
     /// Runs jobs for the worker that started this process, if there is one, and then never returns; otherwise returns at once.
     ///
-    /// Jobs with ``Executor/process`` run in children: this program, started again with the same arguments. Such a child
-    /// becomes one in ``init(_:jobs:configuration:logger:)`` at the latest, which never returns in it. Whatever the program
-    /// does before that it does in each child, too: with this call first in `main`, that is nothing.
+    /// Jobs with ``Executor/process`` run in children: this program, started again with the same arguments. Whatever the program
+    /// does before this call it does in each child, too: with this call first in `main`, that is nothing.
     ///
     /// ```swift
     /// static func main() async throws {
+    ///     LoggingSystem.bootstrap(StreamLogHandler.standardError)   // where it is wanted in children, too
     ///     await Worker.runAsChild(jobs: [Resize.self, SendMail.self])
     ///     let client = try await Client(.sqlite("martlet.db"))
     ///     …
     /// ```
-    /// A program that calls it can also run the suspects alone when it has crashed: each job that was running at that moment
-    /// gets a child of its own the next time, so that the culprit takes nobody with it. And runs that need the main actor can
-    /// have it only in a child that came here.
+    /// What a run logs by ``JobContext/logger`` becomes part of the worker's log. Loggers that the program makes itself write,
+    /// in a child, wherever the logging system was bootstrapped to before this call; a child's standard output and error are
+    /// the worker's.
     ///
-    /// - Parameter middleware: what ``Configuration/middleware`` says in the worker, for the runs that happen in children.
+    /// A program that calls it can also run the suspects alone when it has crashed: each job that the worker held at that
+    /// moment gets a child of its own the next time, so that the culprit takes nobody with it.
+    ///
+    /// - Parameters:
+    ///   - jobs: those with ``Executor/process`` at least; of the others, those that shall run alone after a crash.
+    ///   - middleware: what ``Configuration/middleware`` says in the worker, for the runs that happen in children.
     public static func runAsChild(jobs: [any Job.Type], middleware: [any Middleware] = []) async {
-        hasChildMode.store(true, ordering: .releasing)
+        childKinds.add(jobs.map { $0.kind })
         if ChildMode.isChild { await ChildMode.serve(Handler.bodies(jobs, middleware)) }
     }
 
-    /// In a child process that another worker started, it never returns; see ``runAsChild(jobs:)``.
-    ///
     /// - Parameter webhooks: kinds that are HTTP calls, and need no type of this program.
-    /// - Throws: ``InvalidInput`` when two job types share a kind, a kind is no name, a limit makes no sense, or a secret that a
-    ///   webhook needs is not there.
+    /// - Throws: ``InvalidInput`` when two job types share a kind, a kind is no name, a limit makes no sense, a secret that a
+    ///   webhook needs is not there, or a job that needs a child process is not among those of ``runAsChild(jobs:middleware:)``,
+    ///   which has to be called first: a child that knew nothing of it would run the whole program once more.
     public init(
         _ client: Client, jobs: [any Job.Type], webhooks: [Webhook] = [], configuration: Configuration = Configuration(),
         logger: Logger = Logger(label: "martlet")
     ) throws(InvalidInput) {
-        if ChildMode.isChild { ChildMode.serve(Handler.bodies(jobs, configuration.middleware)) }
-        let hasChildMode = Self.hasChildMode.load(ordering: .acquiring) || jobs.contains { $0.executor == .process }
         var handlers: [Handler] = []
         for job in jobs {
             guard !handlers.contains(where: { $0.kind == job.kind }) else {
                 throw InvalidInput(field: "jobs", reason: "two of them have the kind \(job.kind)")
             }
-            handlers.append(try Handler(job, middleware: configuration.middleware, hasChildMode: hasChildMode))
+            try Self.childKinds.check(job)
+            handlers.append(
+                try Handler(
+                    job, middleware: configuration.middleware, environment: configuration.environment,
+                    hasChildMode: Self.childKinds.contains(job.kind)))
+            if job.executor == .process { Self.warn(job, configuration.environment, logger) }
         }
         for webhook in webhooks {
             guard !handlers.contains(where: { $0.kind == webhook.kind }) else {
@@ -99,6 +109,14 @@ public final class Worker: Service {
         service = WorkerService(
             store: client.store, handlers: handlers, configuration: try WorkerConfiguration(configuration), logger: logger,
             observer: observers.isEmpty ? nil : tell)
+    }
+
+    private static func warn(_ job: any Job.Type, _ environment: ChildEnvironment, _ logger: Logger) {
+        let ours = ProcessInfo.processInfo.environment
+        for name in environment.merging(job.environment).missing(in: ours) {
+            logger.warning(
+                "environment variable is not set", metadata: ["kind": "\(job.kind)", "variable": "\(name)"])
+        }
     }
 
     /// Works until it is told to stop, or has drained the queue.

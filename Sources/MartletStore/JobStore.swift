@@ -44,6 +44,10 @@ package protocol JobStore: Sendable {
     /// Looks for workers that died, revokes their leases and appends what they had not done again, with an error that says
     /// so and no attempt charged. From a job's third crash on it waits before it runs again, longer each time; but no job fails
     /// for that its worker died, as it may be innocent.
+    ///
+    /// A crash is counted for each job that was claimed and not settled. Which of them had begun is not known: a begin is not
+    /// written, since that would cost a write per job, and what a heartbeat could say of it is a second old, while it is the
+    /// job that began last that is most likely guilty.
     func recover() async throws(StoreError) -> RecoveryReply
 
     /// Moves scheduled and retryable jobs whose time has come into the log.

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import MartletCore
 import MartletStore
@@ -33,6 +34,9 @@ package struct WorkerConfiguration: Sendable {
     package var cleaning: Duration
     /// What is kept out of errors and the log.
     package var redaction: Redaction
+    /// At most this many jobs at a time whose worker died under them, each in a process of its own: they may be what kills
+    /// workers, and their processes take memory.
+    package var suspects = ProcessInfo.processInfo.activeProcessorCount
 
     package init(
         name: String? = nil, version: String = "unknown", queues: [String]? = nil, concurrency: Int = 10,

@@ -9,6 +9,7 @@ import Martlet
 /// FaultProgram enqueue GOOD THROWING TRAPPING HANGING LEAKING
 /// FaultProgram work CONCURRENCY            until nothing is left
 /// FaultProgram compute JOBS CONCURRENCY    prints how many seconds they took
+/// FaultProgram probe ACT PATH              one small job, until nothing is left
 /// ```
 /// `FAULT_EXECUTOR` is where the bad ones run, `DATABASE` where all of them wait.
 @main struct FaultProgram {
@@ -26,6 +27,10 @@ import Martlet
         case "enqueue": try await enqueue(client, numbers)
         case "work": try await work(client, concurrency: numbers[0])
         case "compute": try await compute(client, jobs: numbers[0], concurrency: numbers[1])
+        case "probe":
+            let words = Array(words)
+            try await client.enqueue(Probing(act: Probing.Act(rawValue: words[1])!, path: words[2]))
+            try await work(client, concurrency: 1)
         case let other: fatalError("unknown order \(other ?? "")")
         }
         await client.close()
@@ -49,6 +54,7 @@ import Martlet
         configuration.concurrency = concurrency
         configuration.drain = true
         configuration.lease = .seconds(5)
+        configuration.environment = ["FAULT_*"]
         let worker = try Worker(
             client, jobs: jobs, configuration: configuration,
             logger: Logger(label: "faults") { StreamLogHandler.standardError(label: $0) })

@@ -12,7 +12,7 @@ struct Probing: Job {
 
     enum Act: String, Codable {
         case succeed, fail, snooze, discard, exit, segfault, log, writePID, computeForAMoment, allocate, cleanUp, spin,
-            spawn, follow
+            spawn, follow, chatter, environment, identity
     }
 
     func run(_ context: JobContext) async throws {
@@ -27,6 +27,15 @@ struct Probing: Job {
             // Not by `kill`: the runtime's handler, where there is one, expects the instruction to be tried again.
             UnsafeMutablePointer<Int>(bitPattern: Int(getpid() & 0) + 16)?.pointee = 1
         case .log: context.logger.warning("halfway", metadata: ["share": "0.5"])
+        case .chatter:
+            try note(getpid())
+            while !Task.isCancelled { context.logger.warning("and another thing") }
+        case .identity:
+            let text = "\(getuid()) \(getgid()) \(getgroups(0, nil))"
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+        case .environment:
+            let names = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }.sorted()
+            try names.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
         case .follow:
             context.progress(0.25, "quarter")
             try context.enqueue(

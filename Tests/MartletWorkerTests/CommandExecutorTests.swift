@@ -8,7 +8,7 @@ import Testing
 
 /// Real programs: `/bin/sh` and what it starts.
 @Suite struct CommandExecutorTests {
-    fileprivate func call(_ args: String = "{}", id: Int64 = 7) -> HandlerCall {
+    func call(_ args: String = "{}", id: Int64 = 7) -> HandlerCall {
         HandlerCall(
             id: JobID(rawValue: id), kind: "resize", queue: "images", attempt: 2, maxAttempts: 5,
             lease: LeaseID(rawValue: 99),
@@ -151,6 +151,19 @@ import Testing
         let usage = try #require(taken.usage)
         #expect(try #require(usage.peakMemory) > 32 << 20)
         #expect(try #require(usage.processorTime) > .zero)
+    }
+
+    @Test func `an error that a limit of memory may have caused says what the limit was`() async throws {
+        let limits = ChildConditions(limits: ProcessLimits(memory: 64 << 20))
+        let refused = try error(await report("dd if=/dev/zero of=/dev/null bs=1G count=1", limits).outcome)
+        #expect(
+            refused.type == "exit" && refused.message.contains("memory limit of this attempt: 64 MiB, peak "), "\(refused)")
+        #expect(!refused.message.contains("close to it"))
+        let hold = "dd if=/dev/zero bs=52M count=1 2>/dev/null | { sleep 1; cat > /dev/null; }; echo no >&2; exit 3"
+        let near = try error(await report(hold, limits).outcome)
+        #expect(near.message.contains("memory limit of this attempt: 64 MiB, peak close to it: 5"), "\(near)")
+        let far = try error(await report("echo no >&2; exit 3", limits).outcome)
+        #expect(far.message == "exited with status 3: no")
     }
 
     @Test func `memory counts all descendants together`() async throws {

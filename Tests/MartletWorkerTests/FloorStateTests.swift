@@ -58,6 +58,78 @@ import Testing
         #expect(state.cancel([request(0), request(2), request(77)], now: at(3)).cancel.isEmpty, "each is told once")
     }
 
+    @Test func `cancelling 20 000 running jobs looks at each of them once`() {
+        let count = 20_000
+        var (state, started) = floor(jobs: count, concurrency: count)
+        #expect(started.start.count == count)
+        let handler = state.handlers[0]
+        for (slot, _) in started.start { _ = slot.state.withLock { $0.begin(now: at(1), handler: handler) } }
+        let aftermath = state.cancel((0..<count).map(request), now: at(2))
+        #expect(aftermath.cancel.count == count)
+        #expect(aftermath.looked == count)
+        #expect(state.cancel((0..<count).map(request), now: at(3)).cancel.isEmpty, "the next heartbeat says the same")
+    }
+
+    // MARK: Suspects
+
+    /// A worker of 20 jobs and two suspects at a time, that got 50 suspects.
+    private func suspicious(drain: Bool = false) -> (FloorState, [(Slot, Work)]) {
+        let handler = Handler(
+            kind: "k0", isolated: { _ in RunReport(.completed(result: nil)) },
+            reporting: { _ in RunReport(.completed(result: nil)) })
+        var configuration = WorkerConfiguration(name: "test", concurrency: 20, drain: drain)
+        configuration.suspects = 2
+        var state = FloorState(handlers: [handler], configuration: configuration)
+        state.registered(WorkerID(rawValue: 1), lease: .seconds(30), at: at(0))
+        _ = state.next(now: at(0))
+        let started = state.accept([chunk(jobs: 50, crashes: 1).lease], session: 1, now: at(0)).start
+        return (state, started)
+    }
+
+    @Test func `suspects run few at a time, and take no room from others`() throws {
+        var (state, started) = suspicious()
+        #expect(started.map(\.1.range) == [0..<1, 1..<2])
+        guard case .claim(let plan) = state.next(now: at(1)) else {
+            Issue.record("it claims nothing")
+            return
+        }
+        #expect(plan.limit == 18, "the other slots are free for others")
+        let others = state.accept([chunk(2, jobs: 18).lease], session: 1, now: at(1)).start
+        #expect(others.count == 18 && others.allSatisfy { $0.1.chunk.lease.id.rawValue == 2 })
+        let handler = state.handlers[0]
+        for slot in [started[0].0, others[0].0] {
+            _ = slot.state.withLock { $0.begin(now: at(1), handler: handler) }
+            _ = slot.state.withLock { $0.end(RunReport(.cancelled), now: at(2), handler: handler, random: { 0 }) }
+        }
+        let again = state.again(started[0].0, jobs: 1, total: .seconds(1))
+        #expect(again?.range == 2..<3, "the next suspect, now that one is through")
+        #expect(state.again(others[0].0, jobs: 1, total: .seconds(1)) == nil, "no third one")
+    }
+
+    @Test func `a lease is taken apart into suspects and others`() {
+        let crashes = [0, 1, 1, 0]
+        let jobs = crashes.enumerated().map { index, crashes in
+            LeasedJob(
+                id: JobID(rawValue: Int64(index)), attempt: 1, crashes: crashes, maxAttempts: nil, timeout: nil,
+                enqueuedAt: Timestamp(microseconds: 0), args: .emptyObject)
+        }
+        let lease = Lease(id: lease, kind: "k0", queue: "default", priority: Priority(rawValue: 5)!, jobs: jobs)
+        let pieces = Work.pieces(of: Chunk(lease: lease, kind: 0, session: 1, claimedAt: at(0)))
+        #expect(pieces.map(\.range) == [0..<1, 1..<3, 3..<4])
+        #expect(pieces.map(\.isSuspect) == [false, true, false])
+    }
+
+    @Test func `suspects whose turn does not come are left to others, but not by a drain`() {
+        var (state, _) = suspicious()
+        #expect(state.watch(now: at(9_999)).settle.isEmpty)
+        let putOff = state.watch(now: at(10_000)).settle
+        #expect(putOff.map(\.index) == Array(2..<50))
+        #expect(putOff.allSatisfy { $0.ending == .snoozed(.seconds(10)) })
+        var (draining, _) = suspicious(drain: true)
+        #expect(draining.watch(now: at(60_000)).settle.isEmpty)
+        #expect(draining.next(now: at(60_000)) != .confirmQuiet)
+    }
+
     @Test func `what waits behind a long job in its slot runs elsewhere`() throws {
         var (state, started) = floor(jobs: 1, concurrency: 2)
         let (first, _) = try #require(started.start.first)

@@ -143,14 +143,35 @@ import Testing
     }
 
     @Test func `a job that takes too much memory is killed`() async throws {
-        let report = await pool { $0.limits = ProcessLimits(memory: 150 << 20) }.run(call("", kind: "leaking"))
+        let report = await pool { $0.conditions.limits = ProcessLimits(memory: 150 << 20) }.run(call("", kind: "leaking"))
         let failure = try error(report)
         #expect(failure.type == "signal" && failure.message.contains("out of memory"), "\(failure)")
         #expect(try #require(report.usage?.peakMemory) > 100 << 20)
     }
 
+    @Test(.enabled(if: geteuid() == 0, "only root can become somebody else"))
+    func `a job runs as the user it is told, without our groups`() async throws {
+        try await withTemporaryDirectory { directory in
+            #expect(chmod(directory.path, 0o777) == 0)
+            let file = directory.appendingPathComponent("id").path
+            let pool = pool {
+                $0.conditions.user = 65_534
+                $0.conditions.group = 65_533
+            }
+            #expect(await pool.run(call("identity", path: file)).outcome == .completed(result: nil))
+            let identity = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(identity == "65534 65533 0")
+        }
+    }
+
+    @Test func `this program as a child has the environment that is allowed to it`() {
+        let ours = ProcessInfo.processInfo.environment
+        let environment: ChildEnvironment = ["MODE": "nightly"]
+        #expect(ChildProgram.this(environment).environment == environment.applied(to: ours))
+    }
+
     @Test func `processor time is limited for each run, not for the child's life`() async throws {
-        let pool = pool { $0.limits = ProcessLimits(cpu: .seconds(1)) }
+        let pool = pool { $0.conditions.limits = ProcessLimits(cpu: .seconds(1)) }
         for _ in 0..<30 { #expect(await pool.run(call("computeForAMoment")).outcome == .completed(result: nil)) }
         try await withTemporaryDirectory { directory in
             let spins = await pool.run(call("spin", path: directory.appendingPathComponent("pid").path))
@@ -221,6 +242,88 @@ import Testing
             #expect(try error(await task.value).message.hasPrefix("killed by signal 9 (SIGKILL)"))
             #expect(try !isAlive(pid(in: file)))
         }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a job that was cancelled before its child was ready does not begin`() async throws {
+        try await withTemporaryDirectory { directory in
+            let mark = directory.appendingPathComponent("mark").path
+            let shell = ChildProgram(path: "/bin/sh", argv: ["sh", "-c", "echo > \(mark); sleep 600"], environment: [:])
+            let starting = ProcessPool(settings: ProcessPool.Settings(), program: shell)
+            let call = call("succeed")
+            let task = Task { await starting.run(call) }
+            try await eventually("its child starts") { FileManager.default.fileExists(atPath: mark) }
+            task.cancel()
+            #expect(await task.value.outcome == .interrupted)
+        }
+    }
+
+    @Test func `a job that was cancelled before it was handed over does not begin, and its child stays`() async throws {
+        try await withTemporaryDirectory { directory in
+            let file = directory.appendingPathComponent("pid").path
+            let (pool, gate) = (pool(), Gate())
+            _ = await pool.run(call("succeed"))
+            let call = call("writePID", path: file)
+            let task = Task {
+                await gate.pass(deaf: true)
+                return await pool.run(call)
+            }
+            task.cancel()
+            gate.open()
+            #expect(await task.value.outcome == .interrupted)
+            #expect(pool.idleCount == 1)
+            #expect(await pool.run(self.call("succeed")).outcome == .completed(result: nil), "after all it was sent")
+            #expect(!FileManager.default.fileExists(atPath: file))
+        }
+    }
+
+    // MARK: Children that talk
+
+    /// Runs a child that logs without end beside others.
+    private func beside(_ recorder: Recorder, _ body: (ProcessPool) async throws -> Void) async throws {
+        try await withTemporaryDirectory { directory in
+            let file = directory.appendingPathComponent("pid").path
+            let (talking, others) = (pool { $0.grace = .milliseconds(50) }, pool())
+            let call = call("chatter", path: file, logger: Logger(label: "test") { _ in recorder })
+            let task = Task { await talking.run(call) }
+            try await eventually("it talks") { FileManager.default.fileExists(atPath: file) }
+            try await body(others)
+            task.cancel()
+            _ = await task.value
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a child that logs without end keeps nobody waiting, and ends when it is cancelled`() async throws {
+        let lines = Mutex(0)
+        try await beside(Recorder { _ in lines.withLock { $0 += 1 } }) { others in
+            for _ in 0..<20 { #expect(await others.run(call("succeed")).outcome == .completed(result: nil)) }
+            try await eventually("it goes on") { lines.withLock { $0 } > 10_000 }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `a log that blocks holds up no other child, nor the end of one that is cancelled`() async throws {
+        let blocker = Blocker()
+        let lines = Mutex(0)
+        defer { blocker.open() }
+        let recorder = Recorder { _ in
+            lines.withLock { $0 += 1 }
+            blocker.wait()
+        }
+        try await beside(recorder) { others in
+            try await eventually("its log blocks") { lines.withLock { $0 } == 1 }
+            for _ in 0..<20 { #expect(await others.run(call("succeed")).outcome == .completed(result: nil)) }
+            #expect(lines.withLock { $0 } == 1)
+        }
+    }
+
+    @Test func `jobs leave no timers behind`() async throws {
+        let pool = pool()
+        let before = Reactor.shared.timers
+        for _ in 0..<500 { #expect(await pool.run(call("succeed")).outcome == .completed(result: nil)) }
+        // Tests beside this one have some, too.
+        #expect(Reactor.shared.timers - before < 250)
     }
 
     @Test func `what a job leaves behind goes with its child`() async throws {

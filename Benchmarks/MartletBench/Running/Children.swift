@@ -45,7 +45,7 @@ enum Children {
 
     /// A job's way to a child that waits for it, and its outcome's way back.
     private static func handOver(_ bench: Bench) async throws {
-        let pool = ProcessPool(settings: ProcessPool.Settings())
+        let pool = ProcessPool(settings: ProcessPool.Settings(), program: .this([]))
         let (count, call) = (2_000, call("nothing"))
         let values = try await bench.repeated {
             let elapsed = try await seconds {

@@ -8,14 +8,15 @@
 // supervisor finds them all, without asking who they are, and its wait ends only when none is left.
 //
 // It kills them when the child has ended, when the worker says so, and when the worker is gone, which it sees as the end of
-// its socket, however the worker ended.
+// its socket, however the worker ended. Where a control group (cgroup v2) can be made, the child has one of its own, and all in
+// it are killed at one stroke. Should somebody kill a supervisor, what it looked after falls to the warden, which kills it.
 #ifndef MARTLET_WARDEN_H
 #define MARTLET_WARDEN_H
 
 #include <stdint.h>
 
 /// What a supervisor reads from its socket first. `bytes` of text follow, each ended by NUL: the file to execute, the
-/// directory to enter (empty: none), `argc` arguments, `envc` variables. Numbers below 0 mean: no limit, no change.
+/// directory to enter (empty: none), the directory of the control groups (empty: none), `argc` arguments, `envc` variables. Numbers below 0 mean: no limit, no change.
 struct martlet_spawn_request {
     uint32_t bytes;
     uint32_t argc;
@@ -69,6 +70,13 @@ int martlet_warden_ask(int socket, const int *descriptors, int count);
 
 /// Single bytes to a supervisor: SIGTERM to the child's process group; SIGKILL to the child and all its descendants.
 enum martlet_child_order { MARTLET_TERMINATE = 'T', MARTLET_KILL = 'K' };
+
+/// What a supervisor's control group is called: this, and the supervisor's number.
+#define MARTLET_GROUP_PREFIX "martlet-"
+
+/// The children of a process, found without the kernel's own list, which not every kernel has. Not for several threads at a
+/// time. Returns how many there are.
+int martlet_scan_children(int parent, int *found, int most);
 
 /// pipe2(2), closed on execution. Returns 0 or an errno.
 int martlet_pipe(int ends[2]);

@@ -11,8 +11,7 @@ enum ChildSettings {
         if let value = mapping["user"] {
             let account = try user(value)
             conditions.user = account.user
-            // A number that no account has brings no group; ours must not stay.
-            conditions.group = account.group ?? gid_t(account.user)
+            conditions.group = account.group
         }
         if let value = mapping["group"] { conditions.group = try group(value) }
         return conditions
@@ -28,12 +27,10 @@ enum ChildSettings {
         return limits
     }
 
-    private static func user(_ value: YAMLValue) throws(InvalidInput) -> (user: uid_t, group: gid_t?) {
+    private static func user(_ value: YAMLValue) throws(InvalidInput) -> (user: uid_t, group: gid_t) {
         let text = try value.text()
-        let account = getpwnam(text).map { ($0.pointee.pw_uid, $0.pointee.pw_gid as gid_t?) }
-        let number = uid_t(text).map { number in (number, getpwuid(number)?.pointee.pw_gid) }
-        guard let found = account ?? number else { throw value.invalid("there is no user \(text.debugDescription)") }
-        guard geteuid() == 0 || found.0 == geteuid() else {
+        guard let found = Account.user(text) else { throw value.invalid("there is no user \(text.debugDescription)") }
+        guard Account.canBecome(found.user) else {
             throw value.invalid("only a worker that root runs can run commands as another user")
         }
         return found
@@ -41,10 +38,8 @@ enum ChildSettings {
 
     private static func group(_ value: YAMLValue) throws(InvalidInput) -> gid_t {
         let text = try value.text()
-        guard let found = getgrnam(text)?.pointee.gr_gid ?? gid_t(text) else {
-            throw value.invalid("there is no group \(text.debugDescription)")
-        }
-        guard geteuid() == 0 else {
+        guard let found = Account.group(text) else { throw value.invalid("there is no group \(text.debugDescription)") }
+        guard Account.canChangeGroup else {
             throw value.invalid("only a worker that root runs can run commands as another group")
         }
         return found

@@ -50,6 +50,23 @@ enum ChildFailure {
             type: "signal", message: "killed by \(name(cause, limits))\(said.reason)", detail: said.detail)
     }
 
+    /// A program that is refused memory rarely says why. Where it looks like that, the error tells what its limit was.
+    static func explained(_ error: JobError, _ end: ChildEnd, _ limits: ProcessLimits) -> JobError {
+        guard let limit = limits.memory else { return error }
+        switch end {
+        case .killed(.outOfMemory, _), .killed(.tooManyProcesses, _), .unable: return error
+        case .exited, .killed(.signal, _): break
+        }
+        let peak = end.usage?.peakMemory
+        let cameClose = (peak ?? 0) >= limit / 4 * 3
+        let words = error.message.lowercased()
+        guard cameClose || words.contains("memory") || words.contains("alloc") else { return error }
+        let used = peak.map { ", peak \(cameClose ? "close to it: " : "")\($0 >> 20) MiB" } ?? ""
+        return JobError(
+            type: error.type, message: error.message + " (memory limit of this attempt: \(limit >> 20) MiB\(used))",
+            detail: error.detail)
+    }
+
     private static func name(_ cause: ChildEnd.Cause, _ limits: ProcessLimits) -> String {
         switch cause {
         case .outOfMemory(SIGKILL):

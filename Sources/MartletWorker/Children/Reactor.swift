@@ -6,7 +6,7 @@ import Synchronization
 
 /// The thread that reads from, writes to and times all child processes: none of them waits for a thread of the pool.
 ///
-/// What it calls must be quick and must not block.
+/// What it calls must be quick and must not block: a bufferful of what a child says, never until there is no more.
 final class Reactor: Sendable {
     static let shared = Reactor()
 
@@ -14,7 +14,8 @@ final class Reactor: Sendable {
 
     private struct State {
         var actions: [UInt64: Action] = [:]
-        var timers: [UInt64: (due: Moment, action: Action)] = [:]
+        var timers: [UInt64: Action] = [:]
+        var alarms = Alarms()
         var serial: UInt64 = 0
         var isRunning = false
 
@@ -57,7 +58,8 @@ final class Reactor: Sendable {
     func after(_ delay: Duration, _ action: @escaping Action) -> UInt64 {
         let (key, isFirst) = state.withLock { state in
             let key = state.next()
-            state.timers[key] = (.now + delay, action)
+            state.timers[key] = action
+            state.alarms.set(Int(key), at: .now + delay)
             defer { state.isRunning = true }
             return (key, !state.isRunning)
         }
@@ -65,7 +67,15 @@ final class Reactor: Sendable {
         return key
     }
 
-    func cancel(timer key: UInt64) { state.withLock { _ = $0.timers.removeValue(forKey: key) } }
+    /// How many have not gone off.
+    var timers: Int { state.withLock { $0.timers.count } }
+
+    func cancel(timer key: UInt64) {
+        state.withLock { state in
+            state.timers[key] = nil
+            state.alarms.remove(Int(key))
+        }
+    }
 
     private func register(_ descriptor: CInt, _ event: EPOLL_EVENTS, key: UInt64) {
         var registration = epoll_event(events: event.rawValue, data: epoll_data_t(u64: key))
@@ -90,9 +100,11 @@ final class Reactor: Sendable {
     private func turn(_ events: inout [epoll_event]) {
         let now = Moment.now
         let (due, next) = state.withLock { state in
-            let keys = state.timers.filter { $0.value.due <= now }.map(\.key)
-            let due = keys.compactMap { state.timers.removeValue(forKey: $0)?.action }
-            return (due, state.timers.values.map(\.due).min())
+            var due: [Action] = []
+            while let key = state.alarms.popDue(now: now) {
+                if let action = state.timers.removeValue(forKey: UInt64(key)) { due.append(action) }
+            }
+            return (due, state.alarms.next())
         }
         for action in due { action() }
         // Rounded up: a timer is never early, and no turn is for nothing.

@@ -10,12 +10,14 @@ struct SpawnRequest: Sendable {
     var environment: [String: String]
     /// nil: ours.
     var directory: String?
+    /// Where its control group can be made; nil: it gets none.
+    var groups = ControlGroups.directory
     var conditions = ChildConditions()
 
     /// As a supervisor reads it.
     var bytes: [UInt8] {
         var texts: [UInt8] = []
-        for text in [path, directory ?? ""] + argv + environment.map({ "\($0.key)=\($0.value)" }) {
+        for text in [path, directory ?? "", groups ?? ""] + argv + environment.map({ "\($0.key)=\($0.value)" }) {
             texts += text.utf8
             texts.append(0)
         }

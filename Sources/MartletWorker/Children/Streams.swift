@@ -11,14 +11,12 @@ final class OutputReader: Sendable {
     }
 
     private let source: Descriptor
-    private let echo: (@Sendable (UnsafeRawBufferPointer) -> Void)?
+    /// Repeats it; what it cannot take yet stays with the child.
+    private let echo: Voice?
     private let state: Mutex<State>
 
-    /// - Parameter echo: gets everything as it comes, on the reactor's thread.
-    init(
-        _ source: Descriptor, _ part: CappedOutput.Part, limit: Int,
-        echo: (@Sendable (UnsafeRawBufferPointer) -> Void)? = nil
-    ) {
+    /// - Parameter echo: gets everything as it comes, for our own standard error.
+    init(_ source: Descriptor, _ part: CappedOutput.Part, limit: Int, echo: Voice? = nil) {
         self.source = source
         self.echo = echo
         state = Mutex(State(kept: CappedOutput(part, limit: limit)))
@@ -27,7 +25,7 @@ final class OutputReader: Sendable {
 
     func start() {
         // What others hold of the reactor's turn is bounded: one bufferful at a time.
-        let key = Reactor.shared.watch(source, for: EPOLLIN) { self.read(all: false) }
+        let key = Reactor.shared.watch(source, for: EPOLLIN) { self.readSome() }
         let isOver = state.withLock { state in
             state.key = key
             return state.isOver
@@ -35,10 +33,25 @@ final class OutputReader: Sendable {
         if isOver { Reactor.shared.forget(key, source) }
     }
 
+    private func readSome() {
+        guard let echo, echo.isFull else { return read(all: false) }
+        let key = state.withLock { state in
+            defer { state.key = nil }
+            return state.key
+        }
+        guard let key else { return }
+        Reactor.shared.forget(key, source)
+        echo.whenItHasRoom { [weak self] in self?.start() }
+    }
+
     /// The child has ended, and so has its output: what is in the pipe still counts, whoever else may hold it open.
     func finish() -> CappedOutput {
         read(all: true)
-        let (key, kept) = state.withLock { ($0.key, $0.kept) }
+        let (key, kept) = state.withLock { state in
+            // Nobody begins to watch it again.
+            state.isOver = true
+            return (state.key, state.kept)
+        }
         if let key { Reactor.shared.forget(key, source) }
         return kept
     }
@@ -65,7 +78,7 @@ final class OutputReader: Sendable {
                     if count > 0 {
                         let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
                         state.kept.append(bytes)
-                        echo?(bytes)
+                        echo?.write(bytes)
                     }
                     return count
                 }

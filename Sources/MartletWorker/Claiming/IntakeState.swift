@@ -77,9 +77,18 @@ struct IntakeState {
     /// How many poll intervals an empty answer is believed when the store is certain to hint.
     static let certainPolls = 5
 
+    /// Jobs whose worker died under them, where such a job runs alone in a process of its own: few of them at a time. They hold
+    /// slots of their kind like others; while they wait for their turn, they take no room from the others.
+    private struct Suspects {
+        let limit: Int
+        var running = 0
+        var waiting = 0
+    }
+
     private let concurrency: Int
     private let poll: Duration
     private var kinds: [Kind]
+    private var suspects: Suspects
     private var inFlight: Question?
     /// How many jobs it asked for.
     private var asked = 0
@@ -95,7 +104,9 @@ struct IntakeState {
     /// Looks for dead workers that are under way: their jobs may appear in the log at any moment.
     private var recoveries = 0
 
-    init(concurrency: Int, limits: [Int?], poll: Duration, drain: Bool) {
+    /// - Parameter suspects: how many suspects at a time.
+    init(concurrency: Int, limits: [Int?], suspects: Int = 1, poll: Duration, drain: Bool) {
+        self.suspects = Suspects(limit: max(suspects, 1))
         self.concurrency = concurrency
         self.poll = poll
         kinds = limits.map { Kind(limit: min($0 ?? concurrency, concurrency)) }
@@ -134,7 +145,9 @@ struct IntakeState {
         return .wait(quiet.values.filter { $0 > now }.min())
     }
 
-    private var isIdle: Bool { kinds.allSatisfy { $0.slots == 0 && $0.buffered == 0 } }
+    private var isIdle: Bool { suspects.waiting == 0 && kinds.allSatisfy { $0.slots == 0 && $0.buffered == 0 } }
+
+    var isDraining: Bool { drain != .off }
 
     private func isQuiet(_ question: Question, _ now: Moment) -> Bool { quiet[question].map { now < $0 } ?? false }
 
@@ -239,7 +252,9 @@ struct IntakeState {
 
     // MARK: Counts
 
-    mutating func buffered(_ kind: Int, _ change: Int) { kinds[kind].buffered += change }
+    mutating func buffered(_ kind: Int, _ change: Int, isSuspect: Bool = false) {
+        if isSuspect { suspects.waiting += change } else { kinds[kind].buffered += change }
+    }
 
     /// A lease came.
     mutating func leased(_ kind: Int, jobs: Int, bytes: Int) {
@@ -250,20 +265,23 @@ struct IntakeState {
     }
 
     /// How many jobs a runner may take of a kind now; zero: none.
-    func share(_ kind: Int) -> Int {
+    func share(_ kind: Int, isSuspect: Bool = false) -> Int {
         let state = kinds[kind]
         guard state.slots < state.limit, kinds.reduce(0, { $0 + $1.slots }) < concurrency else { return 0 }
-        return state.cost.helping
+        guard isSuspect else { return state.cost.helping }
+        return suspects.running < suspects.limit ? 1 : 0
     }
 
-    mutating func took(_ kind: Int, jobs: Int) {
+    mutating func took(_ kind: Int, jobs: Int, isSuspect: Bool = false) {
         kinds[kind].slots += 1
-        kinds[kind].buffered -= jobs
+        if isSuspect { suspects.running += 1 }
+        buffered(kind, -jobs, isSuspect: isSuspect)
     }
 
-    mutating func left(_ kind: Int, wasOverdue: Bool) {
+    mutating func left(_ kind: Int, wasOverdue: Bool, wasSuspect: Bool = false) {
         kinds[kind].slots -= 1
         if wasOverdue { kinds[kind].overdue -= 1 }
+        if wasSuspect { suspects.running -= 1 }
     }
 
     mutating func overdue(_ kind: Int) { kinds[kind].overdue += 1 }

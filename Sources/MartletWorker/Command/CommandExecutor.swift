@@ -64,6 +64,8 @@ struct CommandExecutor: Sendable {
         return RunReport(outcome(end, stdout, stderr), usage: end.usage)
     }
 
+    private var limits: ProcessLimits { spec.conditions.limits }
+
     private func outcome(_ end: ChildEnd, _ stdout: CappedOutput, _ stderr: CappedOutput) -> Outcome {
         switch end {
         case .exited(0, _):
@@ -71,9 +73,9 @@ struct CommandExecutor: Sendable {
         case .unable(let step, let error):
             .retry(CommandFailure.unable(spec, reason: CommandFailure.reason(step, error, spec)))
         case .exited(let status, _):
-            .retry(CommandFailure.exited(status, stderr: stderr))
+            .retry(ChildFailure.explained(CommandFailure.exited(status, stderr: stderr), end, limits))
         case .killed(let cause, _):
-            .retry(ChildFailure.killed(cause, limits: spec.conditions.limits, stderr: stderr))
+            .retry(ChildFailure.explained(ChildFailure.killed(cause, limits: limits, stderr: stderr), end, limits))
         }
     }
 

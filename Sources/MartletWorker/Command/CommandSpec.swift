@@ -50,18 +50,8 @@ package struct CommandSpec: Sendable, Equatable {
         guard argv.allSatisfy({ !$0.utf8.contains(0) }) else {
             throw InvalidInput(field: "command", reason: "holds a NUL byte, which no program can receive")
         }
-        for name in passedEnvironment + environment.keys {
-            let first = name.utf8.first ?? UInt8(ascii: "=")
-            guard first != UInt8(ascii: "="), !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first),
-                !name.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "=") })
-            else {
-                throw InvalidInput(
-                    field: "environment", reason: "\(name.debugDescription) is not the name of an environment variable")
-            }
-        }
-        for (name, value) in environment where value.utf8.contains(0) {
-            throw InvalidInput(field: "environment", reason: "the value of \(name) holds a NUL byte")
-        }
+        for name in passedEnvironment { try ChildEnvironment.validate(name) }
+        try ChildEnvironment(passed: [], values: environment).validate()
         self.argv = argv
         self.passedEnvironment = passedEnvironment
         self.environment = environment

@@ -32,13 +32,7 @@ package final class ChildMode: Sendable {
 
     private init(_ bodies: [String: Body]) { self.bodies = bodies }
 
-    /// Serves until the worker is gone, and holds the calling thread meanwhile.
-    package static func serve(_ bodies: [String: Body]) -> Never {
-        ChildMode(bodies).start()
-        while true { pause() }
-    }
-
-    /// The same without holding a thread, so that runs can use the main actor.
+    /// Serves until the worker is gone. No thread is held, so that runs can use the main actor.
     package static func serve(_ bodies: [String: Body]) async -> Never {
         ChildMode(bodies).start()
         while true { await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in } }
@@ -84,7 +78,10 @@ package final class ChildMode: Sendable {
                     let handler = RemoteLogHandler(logLevel: level) { [self] in send($0) }
                     return Logger(label: "martlet") { _ in handler }
                 })
-        case .cancel: current.withLock { $0?.cancel() }
+        case .cancel:
+            // Users' code is called by it, and may block; here orders are read.
+            guard let task = current.withLock({ $0 }) else { return }
+            Thread.detachNewThread { task.cancel() }
         case .hello, .log, .progress, .done, nil: break
         }
     }

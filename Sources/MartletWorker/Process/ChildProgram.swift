@@ -15,9 +15,10 @@ package struct ChildProgram: Sendable {
     }
 
     /// The file that runs, whatever lies at its path by now, with the arguments that it got.
-    package static var this: ChildProgram {
+    package static func this(_ environment: ChildEnvironment) -> ChildProgram {
         ChildProgram(
-            path: "/proc/self/exe", argv: CommandLine.arguments, environment: ProcessInfo.processInfo.environment)
+            path: "/proc/self/exe", argv: CommandLine.arguments,
+            environment: environment.applied(to: ProcessInfo.processInfo.environment))
     }
 
     func request(_ conditions: ChildConditions) -> SpawnRequest {

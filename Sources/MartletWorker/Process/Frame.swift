@@ -58,6 +58,9 @@ struct FrameReader {
         rest = body.dropFirst()
     }
 
+    /// Bytes that were not read.
+    var count: Int { rest.count }
+
     mutating func integer() throws(Malformed) -> Int64 {
         guard rest.count >= 8 else { throw Malformed() }
         defer { rest = rest.dropFirst(8) }
@@ -85,17 +88,24 @@ struct FrameBuffer {
     static let limit = 64 << 20
 
     private var pending: [UInt8] = []
+    /// Where the next one begins: moving the rest down for each of many small ones would cost the square of them.
+    private var head = 0
 
-    mutating func append(_ bytes: UnsafeRawBufferPointer) { pending += bytes }
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        if head > 0 {
+            pending.removeFirst(head)
+            head = 0
+        }
+        pending += bytes
+    }
 
     /// - Returns: nil when more has to come first.
     mutating func next() throws(FrameReader.Malformed) -> FrameReader? {
-        guard pending.count >= 4 else { return nil }
-        let length = Int(pending.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) })
+        guard pending.count - head >= 4 else { return nil }
+        let length = Int(pending.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: head, as: UInt32.self) })
         guard length <= Self.limit else { throw FrameReader.Malformed() }
-        guard pending.count >= 4 + length else { return nil }
-        let body = Array(pending[4..<(4 + length)])
-        pending.removeFirst(4 + length)
-        return FrameReader(body[...])
+        guard pending.count - head >= 4 + length else { return nil }
+        defer { head += 4 + length }
+        return FrameReader(Array(pending[(head + 4)..<(head + 4 + length)])[...])
     }
 }

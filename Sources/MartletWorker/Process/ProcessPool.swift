@@ -7,7 +7,7 @@ import Synchronization
 /// jobs or holds much memory; a job never meets another in one child.
 package final class ProcessPool: Sendable {
     package struct Settings: Sendable {
-        package var limits = ProcessLimits.none
+        package var conditions = ChildConditions()
         /// Between the cancellation of a run and SIGKILL.
         package var grace: Duration = .seconds(5)
         /// How long a child waits for another job.
@@ -20,26 +20,32 @@ package final class ProcessPool: Sendable {
         package init() {}
 
         /// Resident bytes after which another child takes its place: a leak must not count against the next job.
-        var highWater: Int? { limits.memory.map { $0 / 2 } }
+        var highWater: Int? { conditions.limits.memory.map { $0 / 2 } }
     }
 
     private let settings: Settings
     private let program: ChildProgram
-    private let idle = Mutex<[WarmChild]>([])
+    private struct State {
+        var idle: [WarmChild] = []
+        /// Whether somebody will look for those that have been idle for too long.
+        var isTimed = false
+    }
 
-    package init(settings: Settings, program: ChildProgram = .this) {
+    private let state = Mutex(State())
+
+    package init(settings: Settings, program: ChildProgram) {
         self.settings = settings
         self.program = program
     }
 
     /// How many wait for a job.
-    package var idleCount: Int { idle.withLock { $0.count } }
+    package var idleCount: Int { state.withLock { $0.idle.count } }
 
     package func run(_ call: HandlerCall) async -> RunReport {
         do throws(Errno) {
             let child: WarmChild
             if let idle = takeIdle() { child = idle } else { child = try start() }
-            let answer = await child.run(call, limits: settings.limits, startup: settings.startup)
+            let answer = await child.run(call, limits: settings.conditions.limits, startup: settings.startup)
             giveBack(child, after: answer)
             return report(answer, call)
         } catch {
@@ -51,7 +57,7 @@ package final class ProcessPool: Sendable {
     package func runAlone(_ call: HandlerCall) async -> RunReport {
         do throws(Errno) {
             let child = try start()
-            let answer = await child.run(call, limits: settings.limits, startup: settings.startup)
+            let answer = await child.run(call, limits: settings.conditions.limits, startup: settings.startup)
             child.close()
             let report = report(answer, call)
             guard case .died(_, _, hasBegun: true) = answer, case .retry(let error, _) = report.outcome else {
@@ -66,13 +72,13 @@ package final class ProcessPool: Sendable {
     // MARK: Children
 
     private func start() throws(Errno) -> WarmChild {
-        try WarmChild(program, conditions: ChildConditions(limits: settings.limits), grace: settings.grace)
+        try WarmChild(program, conditions: settings.conditions, grace: settings.grace)
     }
 
     /// The one that was busy last: the others may come to the end of their time.
     private func takeIdle() -> WarmChild? {
-        idle.withLock { idle in
-            while let child = idle.popLast() {
+        state.withLock { state in
+            while let child = state.idle.popLast() {
                 if !child.isClosed { return child }
             }
             return nil
@@ -80,24 +86,36 @@ package final class ProcessPool: Sendable {
     }
 
     private func giveBack(_ child: WarmChild, after answer: WarmChild.Answer) {
-        guard case .done = answer, child.jobs < settings.jobs, child.resident <= settings.highWater ?? .max else {
+        guard answer.leavesIntact, child.jobs < settings.jobs, child.resident <= settings.highWater ?? .max else {
             return child.close()
         }
-        idle.withLock { $0.append(child) }
-        Reactor.shared.after(settings.idle) { [weak self] in self?.endIdle() }
+        let isFirst = state.withLock { state in
+            state.idle.append(child)
+            defer { state.isTimed = true }
+            return !state.isTimed
+        }
+        if isFirst { look(after: settings.idle) }
+    }
+
+    /// One look at a time is ahead, however many jobs there are.
+    private func look(after delay: Duration) {
+        Reactor.shared.after(delay) { [weak self] in self?.endIdle() }
     }
 
     private func endIdle() {
         let now = Moment.now
-        let ended = idle.withLock { idle in
-            let ended = idle.filter { $0.isClosed || now - $0.idleSince >= settings.idle }
-            idle.removeAll { child in ended.contains { $0 === child } }
-            return ended
+        let (ended, next) = state.withLock { state in
+            let ended = state.idle.filter { $0.isClosed || now - $0.idleSince >= settings.idle }
+            state.idle.removeAll { child in ended.contains { $0 === child } }
+            let next = state.idle.map { $0.idleSince + settings.idle }.min()
+            state.isTimed = next != nil
+            return (ended, next)
         }
         for child in ended { child.close() }
+        if let next { look(after: next - now) }
     }
 
-    deinit { for child in idle.withLock({ $0 }) { child.close() } }
+    deinit { for child in state.withLock({ $0.idle }) { child.close() } }
 
     // MARK: Endings
 
@@ -106,10 +124,12 @@ package final class ProcessPool: Sendable {
         case .done(let report):
             return RunReport(report.outcome, usage: report.usage, followUps: report.followUps)
         case .died(let end, let stderr, hasBegun: true):
-            return RunReport(.retry(Self.death(end, settings.limits, stderr)), usage: end.usage)
+            return RunReport(.retry(Self.death(end, settings.conditions.limits, stderr)), usage: end.usage)
         case .died(let end, let stderr, hasBegun: false):
-            let how = Self.death(end, settings.limits, stderr)
+            let how = Self.death(end, settings.conditions.limits, stderr)
             return RunReport(.retry(Self.notReady("it \(how.message)", detail: how.detail)), usage: end.usage)
+        case .notBegun:
+            return RunReport(.interrupted)
         case .mute:
             return RunReport(.retry(Self.notReady("it was not ready after \(settings.startup.text)", detail: nil)))
         case .unknownKind(let kinds):
@@ -124,21 +144,29 @@ package final class ProcessPool: Sendable {
 
     private static func death(_ end: ChildEnd, _ limits: ProcessLimits, _ stderr: CappedOutput) -> JobError {
         switch end {
-        case .unable(_, let error): cannotStart(error)
-        case .exited(let status, _): ChildFailure.exited(status, swift: stderr)
-        case .killed(let cause, _): ChildFailure.killed(cause, limits: limits, swift: stderr)
+        case .unable(let step, let error): cannotStart(error, at: step)
+        case .exited(let status, _): ChildFailure.explained(ChildFailure.exited(status, swift: stderr), end, limits)
+        case .killed(let cause, _):
+            ChildFailure.explained(ChildFailure.killed(cause, limits: limits, swift: stderr), end, limits)
         }
     }
 
-    private static func cannotStart(_ error: Errno) -> JobError {
-        JobError(type: "exec", message: "cannot start this program again as a child process: \(error)")
+    private static func cannotStart(_ error: Errno, at step: ChildEnd.Step? = nil) -> JobError {
+        let what =
+            switch step {
+            case .directory: "cannot enter the worker's directory, as the user it shall run as: "
+            case .user, .group: "cannot take the user and group it shall run as: "
+            case .limits: "cannot take its limits: "
+            case .fork, .descriptors, .execute, nil: ""
+            }
+        return JobError(type: "exec", message: "cannot start this program again as a child process: \(what)\(error)")
     }
 
     private static func notReady(_ what: String, detail: String?) -> JobError {
         JobError(
             type: "child",
             message: "this program was started again to run the job in a child process, but did not get as far as its "
-                + "Worker: \(what). Call `await Worker.runAsChild(jobs:)` first thing in main, with the same job types",
+                + "`Worker.runAsChild(jobs:)`: \(what). Call that first thing in main",
             detail: detail)
     }
 }

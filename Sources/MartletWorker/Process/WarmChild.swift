@@ -8,21 +8,40 @@ import Synchronization
 ///
 /// Its descriptors: standard input is empty, standard output ours, standard error read here (the end of it belongs to the error
 /// of a run that kills it) and passed on to ours; the socket beside them carries the frames.
+///
+/// ```
+///            hello              frame sent            done
+/// starting ─────────▶ idle ─────────────▶ running ──────────▶ idle
+///    │                  │                    │
+///    └── cancelled ─────┴── the run does not begin: .notBegun
+/// ```
 final class WarmChild: Sendable {
     enum Answer: Sendable {
         case done(RemoteReport)
+        /// It was cancelled before the child knew of it.
+        case notBegun
         /// It is no more. `hasBegun`: it had said that it is ready.
         case died(ChildEnd, stderr: CappedOutput, hasBegun: Bool)
         /// Ready, but not for this kind.
         case unknownKind([String])
         /// It never said that it was ready.
         case mute
+
+        /// Whether the child can run another job.
+        var leavesIntact: Bool {
+            switch self {
+            case .done, .notBegun: true
+            case .died, .unknownKind, .mute: false
+            }
+        }
     }
 
     private enum Event {
         case hello([String])
         case done(RemoteReport)
         case closed
+        /// The run was cancelled while the child started.
+        case cancelled
     }
 
     private struct State {
@@ -36,6 +55,10 @@ final class WarmChild: Sendable {
         var logger: Logger?
         var call: HandlerCall?
         var run = 0
+        /// The run was cancelled.
+        var isCancelled = false
+        /// The child knows of the run, or is about to.
+        var hasBegun = false
         var sending: InputWriter?
         var jobs = 0
         var processorTime: Duration = .zero
@@ -47,6 +70,7 @@ final class WarmChild: Sendable {
     private let channel: Descriptor
     private let writing: Descriptor
     private let errors: OutputReader
+    private let voice = Voice()
     private let grace: Duration
     private let state = Mutex(State())
 
@@ -58,18 +82,22 @@ final class WarmChild: Sendable {
         let (reading, stderr) = try Descriptor.pipe()
         channel = ours
         writing = try ours.duplicate()
-        errors = OutputReader(reading, .tail, limit: Limits.errorDetailBytes) { bytes in Self.passOn(bytes) }
+        errors = OutputReader(reading, .tail, limit: Limits.errorDetailBytes, echo: voice)
         let input = try Descriptor.open("/dev/null", O_RDONLY)
         // The child has the number 3 for it: see ``ChildMode``.
         try process.start(program.request(conditions), [input, try Descriptor.standardOutput(), stderr, theirs])
         ours.unblock()
         errors.start()
-        let key = Reactor.shared.watch(ours, for: EPOLLIN) { self.receive() }
+        listen()
+    }
+
+    private func listen() {
+        let key = Reactor.shared.watch(channel, for: EPOLLIN) { self.receive() }
         let isClosed = state.withLock { state in
             state.key = key
             return state.isClosed
         }
-        if isClosed { Reactor.shared.forget(key, ours) }
+        if isClosed { Reactor.shared.forget(key, channel) }
     }
 
     var jobs: Int { state.withLock { $0.jobs } }
@@ -82,43 +110,61 @@ final class WarmChild: Sendable {
 
     /// - Parameter startup: how long it may take to be ready.
     func run(_ call: HandlerCall, limits: ProcessLimits, startup: Duration) async -> Answer {
-        if let answer = await ready(for: call.kind, within: startup) { return answer }
-        _ = errors.take()
-        let logger = call.logger
-        let seconds = limits.cpu.map { max(1, ($0.nanoseconds + 999_999_999) / 1_000_000_000) }
-        let frame = RemoteCall(call, logLevel: logger.logLevel, cpuSeconds: seconds).frame.finished
-        let sending = InputWriter(writing, frame)
         let run = state.withLock { state in
-            state.logger = logger
-            state.call = call
-            state.sending = sending
             state.run += 1
+            state.isCancelled = false
             return state.run
         }
-        sending.start()
         return await withTaskCancellationHandler {
-            await answer()
+            if let answer = await ready(for: call.kind, within: startup) { return answer }
+            _ = errors.take()
+            return begin(call, limits) ? await answer() : .notBegun
         } onCancel: {
             self.cancel(run)
         }
     }
 
     private func ready(for kind: String, within startup: Duration) async -> Answer? {
+        if state.withLock({ $0.isCancelled }) { return .notBegun }
         if state.withLock({ $0.kinds == nil }) {
             let late = Atomic(false)
-            let timer = Reactor.shared.after(startup) { [process] in
+            let timer = Reactor.shared.after(startup) { [self] in
                 late.store(true, ordering: .releasing)
-                process.kill()
+                end()
             }
-            let event = await next()
+            let event = await next(orCancelled: true)
             Reactor.shared.cancel(timer: timer)
             switch event {
-            case .hello(let kinds): state.withLock { $0.kinds = kinds }
-            case .done, .closed: return late.load(ordering: .acquiring) ? .mute : await death(hasBegun: false)
+            case .hello(let kinds):
+                state.withLock { $0.kinds = kinds }
+            case .cancelled:
+                // Nobody waits for what it may say yet.
+                close()
+                return .notBegun
+            case .done, .closed:
+                return late.load(ordering: .acquiring) ? .mute : await death(hasBegun: false)
             }
         }
         let kinds = state.withLock { $0.kinds ?? [] }
         return kinds.contains(kind) ? nil : .unknownKind(kinds)
+    }
+
+    /// - Returns: false: it was cancelled, and the child hears nothing of it.
+    private func begin(_ call: HandlerCall, _ limits: ProcessLimits) -> Bool {
+        let logger = call.logger
+        let seconds = limits.cpu.map { max(1, ($0.nanoseconds + 999_999_999) / 1_000_000_000) }
+        let frame = RemoteCall(call, logLevel: logger.logLevel, cpuSeconds: seconds).frame.finished
+        let sending = InputWriter(writing, frame)
+        let begins = state.withLock { state in
+            guard !state.isCancelled else { return false }
+            state.logger = logger
+            state.call = call
+            state.sending = sending
+            state.hasBegun = true
+            return true
+        }
+        if begins { sending.start() }
+        return begins
     }
 
     private func answer() async -> Answer {
@@ -127,6 +173,7 @@ final class WarmChild: Sendable {
             state.logger = nil
             state.call = nil
             state.sending = nil
+            state.hasBegun = false
             state.run += 1
             state.idleSince = .now
         }
@@ -138,7 +185,7 @@ final class WarmChild: Sendable {
                 state.processorTime += report.usage.processorTime ?? .zero
             }
             return .done(report)
-        case .hello, .closed:
+        case .hello, .closed, .cancelled:
             return await death(hasBegun: true)
         }
     }
@@ -153,20 +200,32 @@ final class WarmChild: Sendable {
     }
 
     private func cancel(_ run: Int) {
-        let isRunning = state.withLock { state in
-            guard state.run == run, !state.isClosed else { return false }
+        let (isRunning, waiting) = state.withLock { state -> (Bool, CheckedContinuation<Event, Never>?) in
+            guard state.run == run, !state.isClosed else { return (false, nil) }
+            state.isCancelled = true
+            guard state.hasBegun else {
+                defer { state.waiting = nil }
+                return (false, state.waiting)
+            }
             // Into the middle of a frame nothing may be written; the grace ends all the same.
-            guard state.sending?.isFinished ?? true else { return true }
+            guard state.sending?.isFinished ?? true else { return (true, nil) }
             let frame = Frame(.cancel).finished
             frame.withUnsafeBytes {
                 _ = send(channel.number, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
             }
-            return true
+            return (true, nil)
         }
+        waiting?.resume(returning: .cancelled)
         guard isRunning else { return }
         Reactor.shared.after(grace) { [self] in
-            if state.withLock({ $0.run == run }) { process.kill() }
+            if state.withLock({ $0.run == run }) { end() }
         }
+    }
+
+    /// At once, and whatever it still has to say.
+    private func end() {
+        process.kill()
+        closed()
     }
 
     /// It ends by itself when nobody is there any more; what it started goes with it.
@@ -177,9 +236,10 @@ final class WarmChild: Sendable {
 
     // MARK: Frames
 
-    private func next() async -> Event {
+    private func next(orCancelled: Bool = false) async -> Event {
         await withCheckedContinuation { continuation in
             let event = state.withLock { state -> Event? in
+                if orCancelled, state.isCancelled { return .cancelled }
                 if !state.events.isEmpty { return state.events.removeFirst() }
                 if state.isClosed { return .closed }
                 state.waiting = continuation
@@ -198,18 +258,32 @@ final class WarmChild: Sendable {
         waiting?.resume(returning: event)
     }
 
+    /// One bufferful: the reactor comes back for the rest, after the others.
     private func receive() {
-        while true {
-            let count = withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
-                let count = recv(channel.number, buffer.baseAddress, buffer.count, CInt(MSG_DONTWAIT))
-                if count > 0 {
-                    state.withLock { $0.inbox.append(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
-                }
-                return count
+        guard !voice.isFull else { return pauseListening() }
+        let (count, error) = withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
+            let count = recv(channel.number, buffer.baseAddress, buffer.count, CInt(MSG_DONTWAIT))
+            let error = errno
+            if count > 0 {
+                state.withLock { $0.inbox.append(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
             }
-            if count < 0, errno == EINTR { continue }
-            if count < 0, errno == EAGAIN { return }
-            guard count > 0, takeFrames() else { return closed() }
+            return (count, error)
+        }
+        if count < 0, error == EINTR || error == EAGAIN { return }
+        guard count > 0, takeFrames() else { return closed() }
+    }
+
+    /// Until what it said has been said on.
+    private func pauseListening() {
+        let key = state.withLock { state in
+            defer { state.key = nil }
+            return state.key
+        }
+        guard let key else { return }
+        Reactor.shared.forget(key, channel)
+        voice.whenItHasRoom { [weak self] in
+            guard let self, !isClosed else { return }
+            listen()
         }
     }
 
@@ -237,10 +311,13 @@ final class WarmChild: Sendable {
             for _ in 0..<max(0, try frame.integer()) { kinds.append(try frame.text()) }
             deliver(.hello(kinds))
         case .done:
-            deliver(.done(try RemoteReport(&frame)))
+            let report = try RemoteReport(&frame)
+            // What a run said comes before its end.
+            if voice.isSilent { deliver(.done(report)) } else { voice.say(bytes: 0) { self.deliver(.done(report)) } }
         case .log:
+            let bytes = frame.count
             let line = try RemoteLine(&frame)
-            if let logger = state.withLock({ $0.logger }) { line.tell(logger) }
+            if let logger = state.withLock({ $0.logger }) { voice.say(bytes: bytes) { line.tell(logger) } }
         case .progress:
             let fraction = try frame.optional { frame throws(FrameReader.Malformed) in
                 Double(bitPattern: UInt64(bitPattern: try frame.integer()))
@@ -264,16 +341,5 @@ final class WarmChild: Sendable {
             return state.waiting
         }
         waiting?.resume(returning: .closed)
-    }
-
-    private static func passOn(_ bytes: UnsafeRawBufferPointer) {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = write(STDERR_FILENO, rest.baseAddress, rest.count)
-            if count < 0, errno == EINTR { continue }
-            // Nobody reads our standard error: nothing that a job should feel.
-            if count <= 0 { return }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-        }
     }
 }

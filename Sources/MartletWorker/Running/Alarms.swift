@@ -1,4 +1,4 @@
-/// When to look at which slot again: the soonest first.
+/// When to look at which slot again, or what else has a number: the soonest first.
 ///
 /// A slot has one alarm, the last one set; those set before it are dropped when their time comes, or earlier when they have
 /// become the most part.
@@ -28,6 +28,15 @@ struct Alarms {
             guard current[first.slot] == first.moment else { continue }
             current[first.slot] = nil
             return first.slot
+        }
+        return nil
+    }
+
+    /// When the next one goes off.
+    mutating func next() -> Moment? {
+        while let first = heap.first {
+            if current[first.slot] == first.moment { return first.moment }
+            dropFirst()
         }
         return nil
     }

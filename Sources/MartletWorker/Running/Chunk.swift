@@ -24,6 +24,22 @@ final class Chunk: Sendable {
 struct Work: Sendable {
     let chunk: Chunk
     var range: Range<Int>
+    /// Its worker died under each of them, and they run in processes of their own; see ``IntakeState``.
+    var isSuspect = false
+
+    /// All jobs of a chunk, suspects apart from others.
+    static func pieces(of chunk: Chunk) -> [Work] {
+        let jobs = chunk.lease.jobs
+        var pieces: [Work] = []
+        var start = jobs.startIndex
+        while start < jobs.endIndex {
+            let isSuspect = jobs[start].crashes > 0
+            let end = jobs[start...].firstIndex { ($0.crashes > 0) != isSuspect } ?? jobs.endIndex
+            pieces.append(Work(chunk: chunk, range: start..<end, isSuspect: isSuspect))
+            start = end
+        }
+        return pieces
+    }
 
     var count: Int { range.count }
 

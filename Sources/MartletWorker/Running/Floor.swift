@@ -19,6 +19,7 @@ final class Floor: Sendable {
     private let emptied: Signal
     private let configuration: WorkerConfiguration
     private let pools: HandlerPools
+    private let canceller = Canceller()
     private let state: Mutex<FloorState>
 
     init(
@@ -130,6 +131,7 @@ final class Floor: Sendable {
         if let session, !session.trust.holds(now: now) { lose(session: session.number, .expired) }
         let findings = pools.coroutines.look(now: now)
         _ = pools.blocking.look(now: now)
+        canceller.look(now: now)
         let (aftermath, reports, isEmpty) = state.withLock { state in
             let aftermath = state.watch(now: now)
             return (aftermath, state.held(findings.holds, now: now), state.entries.isEmpty)
@@ -160,12 +162,12 @@ final class Floor: Sendable {
 
     private func carryOut(_ aftermath: FloorState.Aftermath) {
         settler.add(aftermath.settle)
-        for slot in aftermath.cancel { slot.cancel() }
+        canceller.cancel(aftermath.cancel)
         for (chunk, index) in aftermath.abandoned {
             herald.tell(.abandoned(kind: chunk.lease.kind, id: chunk.lease.jobs[index].id, lease: chunk.lease.id))
         }
         for (slot, work) in aftermath.start {
-            slot.start { [self] in await Runner(floor: self, slot: slot).run(work) }
+            if !slot.start({ [self] in await Runner(floor: self, slot: slot).run(work) }) { canceller.cancel([slot]) }
         }
         let (isHungry, isEmpty) = state.withLock { ($0.intake.isHungry(now: .now), $0.entries.isEmpty) }
         if isHungry { hungry.raise() }

@@ -14,6 +14,7 @@ struct FloorState {
     struct Entry {
         let slot: Slot
         var kind: Int
+        var isSuspect: Bool
         var isOverdue = false
     }
 
@@ -23,6 +24,8 @@ struct FloorState {
         var cancel: [Slot] = []
         var settle: [Settlement] = []
         var abandoned: [(Chunk, Int)] = []
+        /// Of a cancellation: how many slots were looked at.
+        var looked = 0
     }
 
     let handlers: [Handler]
@@ -47,8 +50,8 @@ struct FloorState {
         self.pools = pools
         blocking = BlockingKinds(handlers)
         intake = IntakeState(
-            concurrency: configuration.concurrency, limits: handlers.map(\.concurrency), poll: configuration.poll,
-            drain: configuration.drain)
+            concurrency: configuration.concurrency, limits: handlers.map(\.concurrency), suspects: configuration.suspects,
+            poll: configuration.poll, drain: configuration.drain)
     }
 
     // MARK: Registration
@@ -77,7 +80,7 @@ struct FloorState {
 
     private mutating func drop(now: Moment, _ matches: (Chunk) -> Bool) -> Aftermath {
         var aftermath = Aftermath()
-        for work in buffer.removeAll(where: matches) { intake.buffered(work.chunk.kind, -work.count) }
+        for work in buffer.removeAll(where: { matches($0.chunk) }) { unbuffered(work) }
         for entry in entries.values {
             let isStopped = entry.slot.state.withLock { slot in
                 guard matches(slot.work.chunk) else { return false }
@@ -115,17 +118,34 @@ struct FloorState {
             guard let kind = handlers.firstIndex(where: { $0.kind == lease.kind }) else {
                 preconditionFailure("the store gave \(lease.kind), which was not asked for")
             }
-            let work = Work(
-                chunk: Chunk(lease: lease, kind: kind, session: number, claimedAt: now), range: lease.jobs.indices)
+            let chunk = Chunk(lease: lease, kind: kind, session: number, claimedAt: now)
             if isStopping {
+                let work = Work(chunk: chunk, range: lease.jobs.indices)
                 aftermath.settle += work.settlements(.givenBack, retry: handlers[kind].retry)
             } else {
-                buffer.append(work)
-                intake.leased(kind, jobs: work.count, bytes: lease.jobs.reduce(0) { $0 + $1.args.utf8.count })
+                take(in: chunk)
             }
         }
         aftermath.start = fill()
         return aftermath
+    }
+
+    private mutating func take(in chunk: Chunk) {
+        let hasSuspects = handlers[chunk.kind].isolated != nil && chunk.lease.jobs.contains { $0.crashes > 0 }
+        let pieces = hasSuspects ? Work.pieces(of: chunk) : [Work(chunk: chunk, range: chunk.lease.jobs.indices)]
+        for work in pieces {
+            buffer.append(work)
+            if work.isSuspect {
+                intake.buffered(chunk.kind, work.count, isSuspect: true)
+            } else {
+                let bytes = chunk.lease.jobs[work.range].reduce(0) { $0 + $1.args.utf8.count }
+                intake.leased(chunk.kind, jobs: work.count, bytes: bytes)
+            }
+        }
+    }
+
+    private mutating func unbuffered(_ work: Work) {
+        intake.buffered(work.chunk.kind, -work.count, isSuspect: work.isSuspect)
     }
 
     // MARK: Slots
@@ -145,7 +165,7 @@ struct FloorState {
     private func threads(_ work: Work) -> HandlerThreads { pools[blocking.place(of: work.chunk.kind)] }
 
     private mutating func enter(_ slot: Slot, _ work: Work) {
-        entries[slot.number] = Entry(slot: slot, kind: work.chunk.kind)
+        entries[slot.number] = Entry(slot: slot, kind: work.chunk.kind, isSuspect: work.isSuspect)
         fresh.insert(slot.number)
         alarms.remove(slot.number)
     }
@@ -165,8 +185,8 @@ struct FloorState {
 
     private mutating func take() -> Work? {
         let intake = intake
-        guard let work = buffer.take(share: { intake.share($0) }) else { return nil }
-        self.intake.took(work.chunk.kind, jobs: work.count)
+        guard let work = buffer.take(share: { intake.share($0.chunk.kind, isSuspect: $0.isSuspect) }) else { return nil }
+        self.intake.took(work.chunk.kind, jobs: work.count, isSuspect: work.isSuspect)
         return work
     }
 
@@ -174,8 +194,7 @@ struct FloorState {
     /// - Returns: what it does next; nil: it ends.
     mutating func again(_ slot: Slot, jobs: Int, total: Duration) -> Work? {
         guard let entry = entries[slot.number] else { return nil }
-        intake.measured(entry.kind, jobs: jobs, total: total)
-        intake.left(entry.kind, wasOverdue: entry.isOverdue)
+        left(entry, jobs: jobs, total: total)
         guard let work = take() else {
             remove(slot.number)
             return nil
@@ -186,24 +205,29 @@ struct FloorState {
         return work
     }
 
+    private mutating func left(_ entry: Entry, jobs: Int = 0, total: Duration = .zero) {
+        // A process of its own says nothing of how long jobs of the kind take.
+        if !entry.isSuspect { intake.measured(entry.kind, jobs: jobs, total: total) }
+        intake.left(entry.kind, wasOverdue: entry.isOverdue, wasSuspect: entry.isSuspect)
+    }
+
     /// A runner ends, its task being cancelled, or its slot written off.
     mutating func leave(_ slot: Slot, jobs: Int, total: Duration) -> Aftermath {
         var aftermath = Aftermath()
         guard let entry = remove(slot.number) else { return aftermath }
-        intake.measured(entry.kind, jobs: jobs, total: total)
-        intake.left(entry.kind, wasOverdue: entry.isOverdue)
-        putBack(slot.state.withLock { $0.release() }, &aftermath)
+        left(entry, jobs: jobs, total: total)
+        putBack([slot.state.withLock { $0.release() }], &aftermath)
         aftermath.start = fill()
         return aftermath
     }
 
-    private mutating func putBack(_ work: Work, _ aftermath: inout Aftermath) {
-        guard work.count > 0, work.chunk.session == session?.number else { return }
+    private mutating func putBack(_ works: [Work], _ aftermath: inout Aftermath) {
+        let works = works.filter { $0.count > 0 && $0.chunk.session == session?.number }
         if isStopping {
-            aftermath.settle += work.settlements(.givenBack, retry: handlers[work.chunk.kind].retry)
+            for work in works { aftermath.settle += work.settlements(.givenBack, retry: handlers[work.chunk.kind].retry) }
         } else {
-            buffer.putBack(work)
-            intake.buffered(work.chunk.kind, work.count)
+            buffer.putBack(works)
+            for work in works { intake.buffered(work.chunk.kind, work.count, isSuspect: work.isSuspect) }
         }
     }
 
@@ -216,7 +240,8 @@ struct FloorState {
         var aftermath = Aftermath()
         for number in fresh { look(number, now: now, &aftermath) }
         while let number = alarms.popDue(now: now) { look(number, now: now, &aftermath) }
-        for kind in intake.stuck(now: now) { giveBack(&aftermath) { $0.kind == kind } }
+        for kind in intake.stuck(now: now) { giveBack(&aftermath) { $0.chunk.kind == kind } }
+        putOff(now: now, &aftermath)
         aftermath.start = fill()
         return aftermath
     }
@@ -226,12 +251,12 @@ struct FloorState {
         let handler = handlers[entry.kind]
         let seen = entry.slot.state.withLock { $0.look(now: now, holdUp: Self.holdUp, handler: handler) }
         aftermath.settle += seen.ended
-        if let rest = seen.rest { putBack(rest, &aftermath) }
+        if let rest = seen.rest { putBack([rest], &aftermath) }
         if seen.isStopped { stopped(entry.slot, &aftermath) }
         if let index = seen.writtenOff {
             aftermath.abandoned.append((seen.chunk, index))
             remove(number)
-            intake.left(entry.kind, wasOverdue: entry.isOverdue)
+            left(entry)
         } else if let startedAt = seen.startedAt, now >= startedAt + Cost.horizon {
             if !entry.isOverdue {
                 entries[number]?.isOverdue = true
@@ -256,9 +281,22 @@ struct FloorState {
         }
     }
 
-    private mutating func giveBack(_ aftermath: inout Aftermath, where matches: (Chunk) -> Bool) {
+    /// How long suspects wait for their turn, and how long they then leave it to others.
+    private static let suspectsWait: Duration = .seconds(10)
+
+    /// Suspects whose turn does not come here: other workers shall have theirs. Given back they would be claimed again at once,
+    /// and again; a drain has to see them end.
+    private mutating func putOff(now: Moment, _ aftermath: inout Aftermath) {
+        guard !intake.isDraining else { return }
+        for work in buffer.removeAll(where: { $0.isSuspect && now >= $0.chunk.claimedAt + Self.suspectsWait }) {
+            unbuffered(work)
+            aftermath.settle += work.settlements(.snoozed(Self.suspectsWait), retry: handlers[work.chunk.kind].retry)
+        }
+    }
+
+    private mutating func giveBack(_ aftermath: inout Aftermath, where matches: (Work) -> Bool) {
         for work in buffer.removeAll(where: matches) {
-            intake.buffered(work.chunk.kind, -work.count)
+            unbuffered(work)
             aftermath.settle += work.settlements(.givenBack, retry: handlers[work.chunk.kind].retry)
         }
     }
@@ -266,22 +304,27 @@ struct FloorState {
     // MARK: Stopping
 
     /// A person asked for these. One that has ended meanwhile is left alone.
+    ///
+    /// Each slot is looked at once, however many requests there are: there may be very many of both.
     mutating func cancel(_ requests: [CancelRequest], now: Moment) -> Aftermath {
         var aftermath = Aftermath()
-        for request in requests {
-            for entry in entries.values {
-                let (rest, isStopped) = entry.slot.state.withLock { slot -> (Work?, Bool) in
-                    guard slot.work.chunk.lease.id == request.lease else { return (nil, false) }
-                    if slot.runningIndex == request.index { return (nil, slot.stop(.cancelled, now: now)) }
-                    return (slot.work.range.contains(request.index) ? slot.release() : nil, false)
-                }
-                if let rest { putBack(rest, &aftermath) }
-                if isStopped { stopped(entry.slot, &aftermath) }
+        var wanted: [LeaseID: Set<Int>] = [:]
+        for request in requests { wanted[request.lease, default: []].insert(request.index) }
+        var released: [Work] = []
+        for entry in entries.values {
+            aftermath.looked += 1
+            let (rest, isStopped) = entry.slot.state.withLock { slot -> (Work?, Bool) in
+                guard let indexes = wanted[slot.work.chunk.lease.id] else { return (nil, false) }
+                let isStopped = slot.runningIndex.map(indexes.contains) ?? false ? slot.stop(.cancelled, now: now) : false
+                return (slot.work.range.contains(where: indexes.contains) ? slot.release() : nil, isStopped)
             }
-            if let work = buffer.remove(request.lease, request.index) {
-                intake.buffered(work.chunk.kind, -work.count)
-                aftermath.settle += work.settlements(.cancelled, retry: handlers[work.chunk.kind].retry)
-            }
+            if let rest { released.append(rest) }
+            if isStopped { stopped(entry.slot, &aftermath) }
+        }
+        putBack(released, &aftermath)
+        for work in buffer.remove(wanted) {
+            unbuffered(work)
+            aftermath.settle += work.settlements(.cancelled, retry: handlers[work.chunk.kind].retry)
         }
         aftermath.start = fill()
         return aftermath
@@ -292,7 +335,7 @@ struct FloorState {
         isStopping = true
         intake.stop()
         var aftermath = Aftermath()
-        for entry in entries.values { putBack(entry.slot.state.withLock { $0.release() }, &aftermath) }
+        putBack(entries.values.map { entry in entry.slot.state.withLock { $0.release() } }, &aftermath)
         giveBack(&aftermath) { _ in true }
         return aftermath
     }

@@ -15,41 +15,55 @@ struct JobBuffer {
     }
 
     /// Jobs that had been taken and were not begun go before others of their priority.
-    mutating func putBack(_ work: Work) {
-        guard !work.range.isEmpty else { return }
-        let priority = work.chunk.lease.priority
-        let index = entries.firstIndex { $0.chunk.lease.priority >= priority } ?? entries.endIndex
-        entries.insert(work, at: index)
+    mutating func putBack(_ works: [Work]) {
+        let works = works.filter { !$0.range.isEmpty }
+        guard !works.isEmpty else { return }
+        entries = works + entries
+        // What is equal keeps its order.
+        entries.sort { $0.chunk.lease.priority < $1.chunk.lease.priority }
     }
 
-    /// - Parameter share: how many jobs of a kind one taker may have now; zero: none.
-    mutating func take(share: (Int) -> Int) -> Work? {
+    /// - Parameter share: how many of these jobs one taker may have now; zero: none.
+    mutating func take(share: (Work) -> Int) -> Work? {
         for index in entries.indices {
-            let share = share(entries[index].chunk.kind)
+            let share = share(entries[index])
             guard share > 0 else { continue }
             let entry = entries[index]
             let taken = entry.range.prefix(share)
             let rest = taken.upperBound..<entry.range.upperBound
             if rest.isEmpty { entries.remove(at: index) } else { entries[index].range = rest }
-            return Work(chunk: entry.chunk, range: taken)
+            return Work(chunk: entry.chunk, range: taken, isSuspect: entry.isSuspect)
         }
         return nil
     }
 
-    /// Takes one certain job out.
-    mutating func remove(_ lease: LeaseID, _ job: Int) -> Work? {
-        guard let index = entries.firstIndex(where: { $0.chunk.lease.id == lease && $0.range.contains(job) }) else {
-            return nil
+    /// Takes certain jobs out.
+    mutating func remove(_ wanted: [LeaseID: Set<Int>]) -> [Work] {
+        guard entries.contains(where: { wanted[$0.chunk.lease.id] != nil }) else { return [] }
+        var removed: [Work] = []
+        var kept: [Work] = []
+        for entry in entries {
+            guard let indexes = wanted[entry.chunk.lease.id] else {
+                kept.append(entry)
+                continue
+            }
+            var start = entry.range.lowerBound
+            while start < entry.range.upperBound {
+                let isWanted = indexes.contains(start)
+                let end = entry.range[start...].firstIndex { indexes.contains($0) != isWanted } ?? entry.range.upperBound
+                let piece = Work(chunk: entry.chunk, range: start..<end, isSuspect: entry.isSuspect)
+                if isWanted { removed.append(piece) } else { kept.append(piece) }
+                start = end
+            }
         }
-        let entry = entries.remove(at: index)
-        let pieces = [entry.range.lowerBound..<job, job + 1..<entry.range.upperBound].filter { !$0.isEmpty }
-        entries.insert(contentsOf: pieces.map { Work(chunk: entry.chunk, range: $0) }, at: index)
-        return Work(chunk: entry.chunk, range: job..<job + 1)
+        entries = kept
+        return removed
     }
 
-    mutating func removeAll(where matches: (Chunk) -> Bool = { _ in true }) -> [Work] {
-        let removed = entries.filter { matches($0.chunk) }
-        entries.removeAll { matches($0.chunk) }
+    mutating func removeAll(where matches: (Work) -> Bool = { _ in true }) -> [Work] {
+        let removed = entries.filter(matches)
+        guard !removed.isEmpty else { return [] }
+        entries.removeAll(where: matches)
         return removed
     }
 }

@@ -28,13 +28,13 @@ final class Slot: TaskExecutor {
     func move(to threads: HandlerThreads) { self.threads.withLock { $0 = threads } }
 
     /// - Parameter body: may be called at once, from another thread.
-    func start(_ body: @escaping @Sendable () async -> Void) {
+    /// - Returns: false when ``cancel()`` was called meanwhile, and has to be again.
+    func start(_ body: @escaping @Sendable () async -> Void) -> Bool {
         let task = Task.detached(executorPreference: self, operation: body)
-        let isCancelled = runner.withLock { runner in
+        return runner.withLock { runner in
             runner.task = task
-            return runner.isCancelled
+            return !runner.isCancelled
         }
-        if isCancelled { task.cancel() }
     }
 
     // MARK: The runner's side
@@ -65,7 +65,7 @@ final class Slot: TaskExecutor {
 
     // MARK: Stopping
 
-    /// Calls the handler's cancellation handlers, so never under a lock.
+    /// Calls the handler's cancellation handlers, which are users' code: see ``Canceller``.
     func cancel() {
         let task = runner.withLock { runner in
             runner.isCancelled = true
