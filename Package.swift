@@ -26,11 +26,9 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         // What Glibc's module map leaves out: epoll, inotify, open-file-description locks, process groups.
@@ -76,8 +74,6 @@ let package = Package(
             name: "MartletWorker",
             dependencies: [
                 "CMartletLinux", "MartletCore", "MartletStore", log, lifecycle,
-                .product(name: "Subprocess", package: "swift-subprocess"),
-                .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: settings),
         .target(
@@ -113,6 +109,9 @@ let package = Package(
             name: "MartletBench",
             dependencies: ["CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", log],
             path: "Benchmarks/MartletBench", swiftSettings: settings),
+        // A user's program for the fault suite: its jobs are as bad as they can be.
+        .executableTarget(
+            name: "FaultProgram", dependencies: ["Martlet", log], path: "Tests/FaultProgram", swiftSettings: settings),
         .executableTarget(name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings),
         .testTarget(
             name: "MartletPostgresTests",
@@ -123,7 +122,9 @@ let package = Package(
             name: "MartletCoreTests", dependencies: ["MartletCore", "MartletTestSupport"], swiftSettings: settings),
         .testTarget(
             name: "MartletWorkerTests",
-            dependencies: ["MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle],
+            dependencies: [
+                "FaultProgram", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", log, lifecycle,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "MartletTests",
@@ -141,7 +142,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "MartletFaultTests",
-            dependencies: ["MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "martlet"],
+            dependencies: [
+                "FaultProgram", "MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "martlet",
+            ],
             swiftSettings: settings),
     ]
 )

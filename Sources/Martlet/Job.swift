@@ -23,8 +23,13 @@ public protocol Job: Codable, Sendable {
     static var retry: RetryPolicy { get }
     /// Longest time one run may take; nil: no limit. The run's task is cancelled then.
     static var timeout: Duration? { get }
-    /// At most this many at a time in one worker; nil: only the worker's own limit.
+    /// At most this many at a time in one worker; nil: only the worker's own limit, and for ``Executor/process`` one per
+    /// processor.
     static var concurrency: Int? { get }
+    /// Where a run happens; see ``Executor``.
+    static var executor: Executor { get }
+    /// What a run may take of the machine, for ``Executor/process``.
+    static var limits: ProcessLimits { get }
 
     func run(_ context: JobContext) async throws
 }
@@ -33,4 +38,6 @@ extension Job {
     public static var retry: RetryPolicy { RetryPolicy() }
     public static var timeout: Duration? { Limits.defaultTimeout }
     public static var concurrency: Int? { nil }
+    public static var executor: Executor { .coroutine }
+    public static var limits: ProcessLimits { .none }
 }

@@ -3,6 +3,7 @@ import MartletCore
 import MartletStore
 import MartletWorker
 import ServiceLifecycle
+import Synchronization
 import UnixSignals
 
 /// Runs jobs inside your program.
@@ -39,18 +40,43 @@ public final class Worker: Service {
     }
 
     private let service: WorkerService
+    private static let hasChildMode = Atomic(false)
 
+    /// Runs jobs for the worker that started this process, if there is one, and then never returns; otherwise returns at once.
+    ///
+    /// Jobs with ``Executor/process`` run in children: this program, started again with the same arguments. Such a child
+    /// becomes one in ``init(_:jobs:configuration:logger:)`` at the latest, which never returns in it. Whatever the program
+    /// does before that it does in each child, too: with this call first in `main`, that is nothing.
+    ///
+    /// ```swift
+    /// static func main() async throws {
+    ///     await Worker.runAsChild(jobs: [Resize.self, SendMail.self])
+    ///     let client = try await Client(.sqlite("martlet.db"))
+    ///     …
+    /// ```
+    /// A program that calls it can also run the suspects alone when it has crashed: each job that was running at that moment
+    /// gets a child of its own the next time, so that the culprit takes nobody with it. And runs that need the main actor can
+    /// have it only in a child that came here.
+    public static func runAsChild(jobs: [any Job.Type]) async {
+        hasChildMode.store(true, ordering: .releasing)
+        if ChildMode.isChild { await ChildMode.serve(Handler.bodies(jobs)) }
+    }
+
+    /// In a child process that another worker started, it never returns; see ``runAsChild(jobs:)``.
+    ///
     /// - Throws: ``InvalidInput`` when two job types share a kind, a kind is no name, or a limit makes no sense.
     public init(
         _ client: Client, jobs: [any Job.Type], configuration: Configuration = Configuration(),
         logger: Logger = Logger(label: "martlet")
     ) throws(InvalidInput) {
+        if ChildMode.isChild { ChildMode.serve(Handler.bodies(jobs)) }
+        let hasChildMode = Self.hasChildMode.load(ordering: .acquiring) || jobs.contains { $0.executor == .process }
         var handlers: [Handler] = []
         for job in jobs {
             guard !handlers.contains(where: { $0.kind == job.kind }) else {
                 throw InvalidInput(field: "jobs", reason: "two of them have the kind \(job.kind)")
             }
-            handlers.append(try Handler(job))
+            handlers.append(try Handler(job, hasChildMode: hasChildMode))
         }
         service = WorkerService(
             store: client.store, handlers: handlers, configuration: try WorkerConfiguration(configuration), logger: logger)

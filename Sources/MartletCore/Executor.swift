@@ -5,7 +5,8 @@ public enum Executor: String, Sendable, Codable, CaseIterable {
     case coroutine
     /// Each on a thread of its own while it runs: for calls that block, on files, locks or libraries without `await`.
     case blocking
-    /// In a child process, one job at a time each: for code that may crash, leak or never end.
+    /// In a child process, one job at a time each: for code that may crash, leak, never end, or keep a processor busy. The child
+    /// is the same program, started again (see `Worker.runAsChild(jobs:)`), and stays for the next jobs.
     case process
 }
 

@@ -50,4 +50,12 @@ public enum Limits {
     public static let retention: ClosedRange<Duration> = .zero...longestDuration
     /// How long a handler may run when nobody said otherwise.
     public static let defaultTimeout: Duration = .seconds(600)
+    /// Less runs no program; more is a typing error.
+    public static let childMemory = (1 << 20)...(1 << 50)
+    /// The kernel counts whole seconds.
+    public static let childTime: ClosedRange<Duration> = .seconds(1)...(.seconds(366 * 86_400))
+    /// A program needs some to start.
+    public static let childFiles = 8...1_048_576
+    /// What a look at them all can hold.
+    public static let childProcesses = 1...4_096
 }

@@ -27,14 +27,29 @@ final class Site: Sendable {
     }
 
     /// Beside the test bundle, where the build put both.
-    private static let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-        .appendingPathComponent("martlet")
+    private static func binary(_ name: String) -> URL {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent(name)
+    }
 
     func start(_ arguments: String...) throws -> Running {
+        try start(program: "martlet", environment: ProcessInfo.processInfo.environment, arguments)
+    }
+
+    /// - Parameter dataLimit: bytes that a process may have besides its stack.
+    func start(
+        program: String, dataLimit: Int? = nil, environment: [String: String], _ arguments: [String]
+    ) throws -> Running {
         let number = serial.wrappingAdd(1, ordering: .relaxed).newValue
         let process = Process()
-        process.executableURL = Self.binary
+        process.executableURL = Self.binary(program)
         process.arguments = arguments
+        if let dataLimit {
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
+            process.arguments =
+                ["-c", "ulimit -d \(dataLimit / 1_024); exec \"$0\" \"$@\"", Self.binary(program).path] + arguments
+        }
+        process.environment = environment
         process.currentDirectoryURL = directory
         if let database {
             process.environment = ProcessInfo.processInfo.environment.merging(["MARTLET_DATABASE_URL": database]) { $1 }

@@ -21,7 +21,7 @@ import Testing
     ) async throws -> Outcome {
         var spec = try CommandSpec(argv: ["/bin/sh", "-c", script])
         adjust(&spec)
-        return await CommandExecutor(spec).run(call(args))
+        return await CommandExecutor(spec).run(call(args)).outcome
     }
 
     private func text(_ outcome: Outcome) throws -> String? {
@@ -116,6 +116,59 @@ import Testing
         #expect(detail.utf8.count <= Limits.errorDetailBytes)
     }
 
+    // MARK: Limits
+
+    private func report(_ script: String, _ conditions: ChildConditions) async throws -> RunReport {
+        var spec = try CommandSpec(argv: ["/bin/sh", "-c", script])
+        spec.conditions = conditions
+        return await CommandExecutor(spec).run(call())
+    }
+
+    @Test func `a command that takes too much memory is killed, with what it started`() async throws {
+        let script = "x=$(head -c 400000000 /dev/zero | tr '\\0' a); echo never"
+        let taken = try await report(script, ChildConditions(limits: ProcessLimits(memory: 64 << 20)))
+        // The watch sees it, unless it asks for twice the limit in one go, which it is not given.
+        let failure = try error(taken.outcome)
+        #expect(failure.message.hasPrefix("killed by signal 9 (out of memory)"), "\(failure)")
+        let usage = try #require(taken.usage)
+        #expect(try #require(usage.peakMemory) > 32 << 20)
+        #expect(try #require(usage.processorTime) > .zero)
+    }
+
+    @Test func `memory counts all descendants together`() async throws {
+        // None of the three has too much by itself.
+        let hog = "awk 'BEGIN { while (length(x) < 3e7) x = x \"0123456789abcdef0123456789abcdef\" x; while (1) ; }'"
+        let script = "\(hog) & \(hog) & \(hog)"
+        let failure = try error(try await report(script, ChildConditions(limits: ProcessLimits(memory: 80 << 20))).outcome)
+        #expect(failure.message == "killed by signal 9 (out of memory)")
+    }
+
+    @Test func `processor time, files and processes have their limits, too`() async throws {
+        let spins = try await report("while :; do :; done", ChildConditions(limits: ProcessLimits(cpu: .seconds(1))))
+        #expect(try error(spins.outcome).message == "killed by signal 24 (SIGXCPU: more than 1s of processor time)")
+        // The limit counts whole ticks, the usage is exact: on a busy machine they differ.
+        #expect(try #require(spins.usage?.processorTime) >= .milliseconds(200))
+        let files = try await report("ulimit -n", ChildConditions(limits: ProcessLimits(files: 99)))
+        #expect(try text(files.outcome) == "99")
+        let many = "for i in 1 2 3 4 5 6 7 8; do while :; do sleep 0.05; done & done; wait"
+        let forks = try await report(many, ChildConditions(limits: ProcessLimits(processes: 5)))
+        #expect(try error(forks.outcome).message == "killed by signal 9 (more than 5 processes)")
+        let nice = try await report("nice", ChildConditions(nice: 7))
+        #expect(try text(nice.outcome) == "7")
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "only root can become somebody else"))
+    func `a command runs as the user it is told, without our groups`() async throws {
+        let who = try await report("id -u; id -g; id -G", ChildConditions(user: 65_534, group: 65_533))
+        #expect(try text(who.outcome) == #""65534\n65533\n65533""#)
+    }
+
+    @Test func `every run tells what it took`() async throws {
+        let idle = try await report("exit 3", ChildConditions())
+        #expect(try #require(idle.usage?.peakMemory) > 100_000)
+        #expect(idle.usage?.processorTime != nil)
+    }
+
     // MARK: Failures
 
     @Test func `an exit status is an error with the last line of standard error and its tail`() async throws {
@@ -148,7 +201,7 @@ import Testing
     ])
     func `a command that cannot start says why`(program: String, directory: String?, message: String) async throws {
         let spec = try CommandSpec(argv: [program], workingDirectory: directory)
-        #expect(try error(await CommandExecutor(spec).run(call())) == JobError(type: "exec", message: message))
+        #expect(try error(await CommandExecutor(spec).run(call()).outcome) == JobError(type: "exec", message: message))
     }
 
     @Test func `a specification that cannot work is refused`() {
@@ -174,7 +227,7 @@ import Testing
         spec.workingDirectory = directory.path
         let executor = CommandExecutor(spec)
         let call = call()
-        let task = Task { await executor.run(call) }
+        let task = Task { await executor.run(call).outcome }
         var pids: [pid_t] = []
         try await eventually("the command runs") {
             let lines = (try? String(contentsOfFile: file, encoding: .utf8))?.split(separator: "\n") ?? []
@@ -210,6 +263,14 @@ import Testing
         try await eventually("the grandchild is dead") { !isAlive(pid) }
     }
 
+    @Test func `a process that forked twice and took a session of its own goes with its command`() async throws {
+        let (_, pids) = try await cancelled(
+            "setsid sh -c 'setsid sh -c \"trap : TERM; echo \\$\\$ >> $PIDS; sleep 1000; sleep 1000\" & exit 0'; "
+                + "trap '' TERM; echo $$ >> $PIDS; while :; do sleep 0.05; done",
+            pids: 2, killGrace: .milliseconds(50))
+        #expect(pids.allSatisfy { !isAlive($0) })
+    }
+
     @Test func `a job that was cancelled before its command began does not start it`() async throws {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
         let executor = CommandExecutor(
@@ -217,7 +278,7 @@ import Testing
         let (call, gate) = (call(), Gate())
         let task = Task {
             await gate.pass(deaf: true)
-            return await executor.run(call)
+            return await executor.run(call).outcome
         }
         task.cancel()
         gate.open()

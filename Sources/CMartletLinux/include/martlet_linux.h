@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 
+#include "martlet_warden.h"
+
 /// What `top -H` and debuggers call the calling thread; at most 15 bytes.
 void martlet_name_thread(const char *name);
 

@@ -5,12 +5,14 @@ import Yams
 /// One entry of `kinds:`: how jobs of a kind are run here.
 struct KindSettings: Sendable {
     let kind: String
-    let command: CommandSpec
+    private(set) var command: CommandSpec
     let timeout: Duration
     let concurrency: Int?
     let retry: RetryPolicy
 
-    private static let keys = ["command", "timeout", "concurrency", "retry", "environment", "directory"]
+    private static let keys = [
+        "command", "timeout", "concurrency", "retry", "environment", "directory", "limits", "user", "group", "nice",
+    ]
 
     private static let hints: [String: String] = {
         let retry = "how often a job is tried is said by retry: { max: 5 }"
@@ -25,6 +27,7 @@ struct KindSettings: Sendable {
         guard let command = mapping["command"] else { throw value.invalid("says no command") }
         self.kind = kind
         self.command = try Self.command(command, mapping)
+        self.command.conditions = try ChildSettings.conditions(mapping)
         timeout =
             try mapping["timeout"].map { value throws(InvalidInput) in
                 try value.duration(in: WorkerRanges.timeout)

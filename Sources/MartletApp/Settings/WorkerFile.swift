@@ -49,12 +49,17 @@ struct WorkerFile: Sendable {
             # passed on; always are PATH, HOME, LANG, LC_ALL, TZ, TMPDIR
             environment: [API_TOKEN]
             directory: /srv/images   # default: the worker's own
+            # of the command and all it starts; default: none
+            limits: { memory: 512MiB, cpu: 60s, files: 1024, processes: 64 }
+            nice: 10                 # 0 to 19; default: the worker's own
           report:
             command: [./report]
             # one attempt more than delays
             retry: { delays: [1s, 10s, 5m] }
             # or values to set
             environment: { MODE: nightly }
+            user: nobody             # name or number, for a worker run by root
+            group: nogroup           # default: the user's
         """
 
     private static let keys = [

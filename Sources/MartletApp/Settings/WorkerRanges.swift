@@ -9,6 +9,8 @@ enum WorkerRanges {
     static let grace = Duration.zero...Duration.seconds(86_400)
     static let timeout = Duration.milliseconds(1)...Duration.seconds(7 * 86_400)
     static let retention = Duration.zero...Duration.seconds(10 * 366 * 86_400)
+    /// Only ever nicer than the worker: below 0 would need its privileges.
+    static let nice = 0...19
     /// Of one delay between two attempts.
     static let delay = Duration.zero...Duration.seconds(366 * 86_400)
 }

@@ -15,6 +15,9 @@ struct CappedOutput: Sendable {
         self.limit = limit
     }
 
+    /// The same without anything in it.
+    var emptied: CappedOutput { CappedOutput(part, limit: limit) }
+
     var isCut: Bool { count > limit }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {

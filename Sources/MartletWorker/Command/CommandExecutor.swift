@@ -1,98 +1,109 @@
 import Foundation
 import Glibc
 import MartletCore
-import Subprocess
 import Synchronization
-import SystemPackage
 
 /// Runs one command per job, in a session of its own.
 ///
-/// Cancellation is SIGTERM to the whole group, later SIGKILL, and reading goes on meanwhile: what a command says while it is
-/// being stopped belongs to the error. When the command itself has ended its output has, too: processes it left behind that
-/// keep the pipes open are not waited for, but killed.
+/// Cancellation is SIGTERM to the whole group, later SIGKILL to every descendant, and reading goes on meanwhile: what a command
+/// says while it is being stopped belongs to the error. When the command itself has ended its output has, too: processes it
+/// left behind are killed, wherever they went.
 struct CommandExecutor: Sendable {
     private let spec: CommandSpec
-    private let environment: [Environment.Key: String]
+    private let environment: [String: String]
 
     init(_ spec: CommandSpec) {
         self.spec = spec
         _ = Self.ignoreBrokenPipes
         let ours = ProcessInfo.processInfo.environment
-        var environment: [Environment.Key: String] = [:]
+        var environment: [String: String] = [:]
         for name in CommandSpec.defaultEnvironment + spec.passedEnvironment {
-            if let value = ours[name] { environment[Environment.Key(stringLiteral: name)] = value }
+            if let value = ours[name] { environment[name] = value }
         }
-        for (name, value) in spec.environment { environment[Environment.Key(stringLiteral: name)] = value }
+        for (name, value) in spec.environment { environment[name] = value }
         self.environment = environment
     }
 
     /// A command that does not read its input is no reason for the worker to die. Children start with the default again.
     private static let ignoreBrokenPipes: Void = { signal(SIGPIPE, SIG_IGN) }()
 
-    func run(_ call: HandlerCall) async -> Outcome {
-        let child = Child(killGrace: spec.killGrace)
+    func run(_ call: HandlerCall) async -> RunReport {
+        let child = ChildProcess(killGrace: spec.killGrace)
         return await withTaskCancellationHandler {
-            if child.isDoomed { return .interrupted }
-            // A task of its own, because reading ends when its task is cancelled, before the command does.
-            return await Task.detached { await execute(call, child) }.value
+            if child.isDoomed { return RunReport(.interrupted) }
+            return await execute(call, child)
         } onCancel: {
             child.terminate()
         }
     }
 
-    private func execute(_ call: HandlerCall, _ child: Child) async -> Outcome {
-        defer { child.ended() }
+    private func execute(_ call: HandlerCall, _ child: ChildProcess) async -> RunReport {
+        guard let request = request(call) else {
+            return RunReport(.retry(CommandFailure.unable(spec, reason: "no such program in PATH")))
+        }
+        let input: InputWriter
+        let output: OutputReader
+        let errors: OutputReader
         do {
-            let result = try await Subprocess.run(
-                configuration(call), input: .inputWriter, output: .sequence, error: .sequence
-            ) { execution in
-                child.started(group: execution.processIdentifier.value)
-                async let stdout = Self.collect(execution.standardOutput, .head, limit: spec.resultBytes)
-                async let stderr = Self.collect(execution.standardError, .tail, limit: spec.errorBytes)
-                do {
-                    _ = try await execution.standardInputWriter.write(call.args.utf8)
-                    try await execution.standardInputWriter.finish()
-                } catch {
-                    // It ended, or closed its input, before it read all: that is its right. Its status says how it went.
-                }
-                return try await (stdout: stdout, stderr: stderr)
-            }
-            let (stdout, stderr) = result.closureResult
-            guard result.terminationStatus.isSuccess else {
-                return .retry(CommandFailure.error(result.terminationStatus, stderr: stderr))
-            }
-            return .completed(
-                result: CommandResult.json(stdout.bytes, total: stdout.count, limit: spec.resultBytes))
+            let (theirInput, ourInput) = try Descriptor.pipe()
+            let (ourOutput, theirOutput) = try Descriptor.pipe()
+            let (ourErrors, theirErrors) = try Descriptor.pipe()
+            try child.start(request, [theirInput, theirOutput, theirErrors])
+            input = InputWriter(ourInput, call.args.utf8)
+            output = OutputReader(ourOutput, .head, limit: spec.resultBytes)
+            errors = OutputReader(ourErrors, .tail, limit: spec.errorBytes)
         } catch {
-            return .retry(CommandFailure.error(error, spec: spec))
+            return RunReport(.retry(CommandFailure.unable(spec, reason: error.description)))
+        }
+        input.start()
+        output.start()
+        errors.start()
+        let end = await child.end()
+        input.finish()
+        let (stdout, stderr) = (output.finish(), errors.finish())
+        return RunReport(outcome(end, stdout, stderr), usage: end.usage)
+    }
+
+    private func outcome(_ end: ChildEnd, _ stdout: CappedOutput, _ stderr: CappedOutput) -> Outcome {
+        switch end {
+        case .exited(0, _):
+            .completed(result: CommandResult.json(stdout.bytes, total: stdout.count, limit: spec.resultBytes))
+        case .unable(let step, let error):
+            .retry(CommandFailure.unable(spec, reason: CommandFailure.reason(step, error, spec)))
+        case .exited(let status, _):
+            .retry(CommandFailure.exited(status, stderr: stderr))
+        case .killed(let cause, _):
+            .retry(ChildFailure.killed(cause, limits: spec.conditions.limits, stderr: stderr))
         }
     }
 
-    private static func collect(
-        _ output: SubprocessOutputSequence, _ part: CappedOutput.Part, limit: Int
-    ) async throws -> CappedOutput {
-        var kept = CappedOutput(part, limit: limit)
-        for try await buffer in output { buffer.withUnsafeBytes { kept.append($0) } }
-        return kept
-    }
-
-    private func configuration(_ call: HandlerCall) -> Configuration {
+    /// - Returns: nil when no such program is in `PATH`.
+    private func request(_ call: HandlerCall) -> SpawnRequest? {
+        guard let path = program else { return nil }
         var environment = environment
         environment["MARTLET_JOB_ID"] = "\(call.id)"
         environment["MARTLET_ATTEMPT"] = "\(call.attempt)"
         environment["MARTLET_KIND"] = call.kind
         environment["MARTLET_QUEUE"] = call.queue
         environment["MARTLET_LEASE"] = "\(call.lease)"
-        var options = PlatformOptions()
-        options.createSession = true
-        // For when reading fails and nobody will know how the command ends.
-        options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .zero)]
-        let program = spec.argv[0]
-        return Configuration(
-            executable: program.utf8.contains(UInt8(ascii: "/")) ? .path(FilePath(program)) : .name(program),
-            arguments: Arguments(executablePathOverride: program, remainingValues: Array(spec.argv.dropFirst())),
-            environment: .custom(environment), workingDirectory: spec.workingDirectory.map { FilePath($0) },
-            platformOptions: options)
+        return SpawnRequest(
+            path: path, argv: spec.argv, environment: environment, directory: spec.workingDirectory,
+            conditions: spec.conditions)
+    }
+
+    /// As the command's own `PATH` has it. Looked up again for each job: programs come and go.
+    private var program: String? {
+        let name = spec.argv[0]
+        guard !name.utf8.contains(UInt8(ascii: "/")) else { return name }
+        let path = environment["PATH"] ?? "/usr/bin:/bin"
+        // Absolute directories alone: what a job's files are named must not decide which program runs.
+        return path.split(separator: ":").filter { $0.hasPrefix("/") }.map { "\($0)/\(name)" }
+            .first { access($0, X_OK) == 0 && !Self.isDirectory($0) }
+    }
+
+    private static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 }
 
@@ -106,6 +117,6 @@ extension Handler {
         self.init(
             // A command has its own grace; after SIGKILL only the kernel can keep it.
             kind: kind, concurrency: concurrency, timeout: timeout, retry: retry, unwind: command.killGrace + .seconds(5),
-            run: { await executor.run($0) })
+            reporting: { await executor.run($0) })
     }
 }

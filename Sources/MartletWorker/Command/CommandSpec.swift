@@ -36,6 +36,7 @@ package struct CommandSpec: Sendable, Equatable {
     package var errorBytes: Int
     /// Time between SIGTERM and SIGKILL.
     package var killGrace: Duration
+    package var conditions = ChildConditions()
 
     /// - Throws: ``InvalidInput`` about `command` or `environment`.
     package init(

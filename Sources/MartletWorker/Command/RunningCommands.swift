@@ -1,33 +1,36 @@
 import Glibc
 import Synchronization
 
-/// The process groups of all commands that run now.
+/// All child processes that run now.
 ///
-/// They have sessions of their own, so that signals to the worker do not reach them; a worker that ends without its orderly
-/// shutdown would leave them running, while their jobs begin again elsewhere.
+/// They end with the worker in any case, since their supervisors see it go; this is for the moment before.
 package enum RunningCommands {
     private struct State {
-        var groups: Set<pid_t> = []
+        var children: [ObjectIdentifier: ChildProcess] = [:]
         var isOver = false
     }
 
     private static let state = Mutex(State())
 
-    static func insert(_ group: pid_t) {
-        state.withLock { state in
-            // It was started in the moment in which all others were ended.
-            if state.isOver { kill(-group, SIGKILL) }
-            state.groups.insert(group)
+    static func insert(_ child: ChildProcess) {
+        let isOver = state.withLock { state in
+            state.children[ObjectIdentifier(child)] = child
+            return state.isOver
         }
+        // It was started in the moment in which all others were ended.
+        if isOver { child.kill() }
     }
 
-    static func remove(_ group: pid_t) { state.withLock { _ = $0.groups.remove(group) } }
+    static func remove(_ child: ChildProcess) {
+        state.withLock { _ = $0.children.removeValue(forKey: ObjectIdentifier(child)) }
+    }
 
     /// SIGKILL to all of them, and to those that are just being started. For a program that is about to end at once.
     package static func killAll() {
-        state.withLock { state in
+        let children = state.withLock { state in
             state.isOver = true
-            for group in state.groups { kill(-group, SIGKILL) }
+            return Array(state.children.values)
         }
+        for child in children { child.kill() }
     }
 }

@@ -75,6 +75,24 @@ import Testing
         #expect(mail.timeout == Limits.defaultTimeout)
     }
 
+    @Test func `a kind says what its commands may take and who they are`() throws {
+        let file = try parse(
+            """
+            kinds:
+              a:
+                command: [x]
+                limits: { memory: 512MiB, cpu: 1m, files: 1024, processes: 64 }
+                user: 0
+                nice: 10
+              b: { command: [y], limits: { memory: 300MB } }
+            """)
+        let conditions = file.kinds[0].command.conditions
+        #expect(
+            conditions.limits == ProcessLimits(memory: 512 << 20, cpu: .seconds(60), files: 1_024, processes: 64))
+        #expect(conditions.user == 0 && conditions.group == 0 && conditions.nice == 10)
+        #expect(file.kinds[1].command.conditions == ChildConditions(limits: ProcessLimits(memory: 300_000_000)))
+    }
+
     struct Mistake: Sendable, CustomTestStringConvertible {
         let yaml: String
         let message: String
@@ -95,6 +113,15 @@ import Testing
         Mistake(yaml: "kinds: {a: {command: [~]}}", message: "kinds.a.command[0]: expected text, found nothing"),
         Mistake(yaml: "kinds: {a: {command: [[b]]}}", message: "kinds.a.command[0]: expected text, found a list"),
         Mistake(yaml: "kinds: {a: {timeout: 3s}}", message: "kinds.a: says no command"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], limits: {memory: 12}}}",
+            message: "limits.memory: expected a size such as 512MiB"),
+        Mistake(yaml: "kinds: {a: {command: [x], limits: {memory: 1KiB}}}", message: "limits.memory: 1KiB is out of range"),
+        Mistake(yaml: "kinds: {a: {command: [x], limits: {ram: 1GiB}}}", message: "kinds.a.limits.ram: unknown key"),
+        Mistake(yaml: "kinds: {a: {command: [x], limits: {cpu: 1ms}}}", message: "kinds.a.limits.cpu: 1ms is out of range"),
+        Mistake(yaml: "kinds: {a: {command: [x], nice: -1}}", message: "kinds.a.nice: -1 is out of range"),
+        Mistake(yaml: "kinds: {a: {command: [x], user: no-such-user}}", message: "kinds.a.user: there is no user"),
+        Mistake(yaml: "kinds: {a: {command: [x], group: no-such-group}}", message: "kinds.a.group: there is no group"),
         Mistake(yaml: "kinds: {}", message: "kinds: declares no kind"),
         Mistake(yaml: "kinds: [a]", message: "kinds: expected keys with values, found a list"),
         Mistake(yaml: "kinds: {a b: {command: [x]}}", message: "is not a name"),

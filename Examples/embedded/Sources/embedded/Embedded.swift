@@ -17,6 +17,8 @@ struct CountWords: Job, Codable {
 /// Enqueues a job for each file named on the command line, then works until none is left.
 @main struct Embedded {
     static func main() async throws {
+        // Should a job ever crash the program, its next run is in a process of its own, which begins and ends here.
+        await Worker.runAsChild(jobs: [CountWords.self])
         let database = Database.sqlite(ProcessInfo.processInfo.environment["DATABASE"] ?? "embedded.db")
         let client = try await Client(database)
         let ids = try await client.enqueue(contentsOf: CommandLine.arguments.dropFirst().map { CountWords(file: $0) })

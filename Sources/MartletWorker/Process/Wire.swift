@@ -1,0 +1,139 @@
+import Logging
+import MartletCore
+
+// How the values of a run cross between a worker and its child.
+
+/// A run, as a child gets it.
+struct RemoteCall {
+    let call: HandlerCall
+    let logLevel: Logger.Level
+    /// Processor time of this run, seconds: the kernel's own limit is of the whole process.
+    let cpuSeconds: Int64?
+
+    var frame: Frame {
+        var frame = Frame(.run)
+        frame.write(call.id.rawValue)
+        frame.write(call.attempt)
+        frame.write(call.maxAttempts)
+        frame.write(call.lease.rawValue)
+        frame.write(call.enqueuedAt.microseconds)
+        frame.write(call.timeout) { $0.write($1.nanoseconds) }
+        frame.write(call.kind)
+        frame.write(call.queue)
+        frame.write(call.args.utf8)
+        frame.write(logLevel.rawValue)
+        frame.write(cpuSeconds) { $0.write($1) }
+        return frame
+    }
+
+    /// - Parameter logger: for the level that the worker has.
+    init(_ frame: inout FrameReader, logger: (Logger.Level) -> Logger) throws(FrameReader.Malformed) {
+        let id = JobID(rawValue: try frame.integer())
+        let attempt = Int(try frame.integer())
+        let maxAttempts = Int(try frame.integer())
+        let lease = LeaseID(rawValue: try frame.integer())
+        let enqueuedAt = Timestamp(microseconds: try frame.integer())
+        let timeout = try frame.optional { frame throws(FrameReader.Malformed) in Duration.nanoseconds(try frame.integer()) }
+        let kind = try frame.text()
+        let queue = try frame.text()
+        let args = JSONText(trusted: Array(try frame.bytes()))
+        logLevel = Logger.Level(rawValue: try frame.text()) ?? .info
+        cpuSeconds = try frame.optional { frame throws(FrameReader.Malformed) in try frame.integer() }
+        call = HandlerCall(
+            id: id, kind: kind, queue: queue, attempt: attempt, maxAttempts: maxAttempts, lease: lease, args: args,
+            enqueuedAt: enqueuedAt, timeout: timeout, logger: logger(logLevel))
+    }
+
+    init(_ call: HandlerCall, logLevel: Logger.Level, cpuSeconds: Int64?) {
+        self.call = call
+        self.logLevel = logLevel
+        self.cpuSeconds = cpuSeconds
+    }
+}
+
+/// What a child says of a run that ended.
+struct RemoteReport {
+    let outcome: Outcome
+    let usage: Usage
+    /// Memory that the child still holds, bytes.
+    let resident: Int
+
+    var frame: Frame {
+        var frame = Frame(.done)
+        frame.write(outcome)
+        frame.write(usage.peakMemory) { $0.write($1) }
+        frame.write(usage.processorTime) { $0.write($1.nanoseconds) }
+        frame.write(resident)
+        return frame
+    }
+
+    init(outcome: Outcome, usage: Usage, resident: Int) {
+        self.outcome = outcome
+        self.usage = usage
+        self.resident = resident
+    }
+
+    init(_ frame: inout FrameReader) throws(FrameReader.Malformed) {
+        outcome = try frame.outcome()
+        usage = Usage(
+            peakMemory: try frame.optional { frame throws(FrameReader.Malformed) in Int(try frame.integer()) },
+            processorTime: try frame.optional { frame throws(FrameReader.Malformed) in
+                Duration.nanoseconds(try frame.integer())
+            })
+        resident = Int(try frame.integer())
+    }
+}
+
+extension Frame {
+    mutating func write(_ outcome: Outcome) {
+        switch outcome {
+        case .completed(let result):
+            write(0)
+            write(result) { $0.write($1.utf8) }
+        case .retry(let error, let delay):
+            write(1)
+            write(error)
+            write(delay) { $0.write($1.nanoseconds) }
+        case .snooze(let delay):
+            write(2)
+            write(delay.nanoseconds)
+        case .discard(let error):
+            write(3)
+            write(error)
+        case .cancelled: write(4)
+        case .interrupted: write(5)
+        }
+    }
+
+    private mutating func write(_ error: JobError) {
+        write(error.type)
+        write(error.message)
+        write(error.detail) { $0.write($1) }
+    }
+}
+
+extension FrameReader {
+    mutating func outcome() throws(Malformed) -> Outcome {
+        switch try integer() {
+        case 0:
+            return .completed(
+                result: try optional { frame throws(Malformed) in JSONText(trusted: Array(try frame.bytes())) })
+        case 1:
+            let error = try error()
+            return .retry(
+                error, after: try optional { frame throws(Malformed) in Duration.nanoseconds(try frame.integer()) })
+        case 2: return .snooze(.nanoseconds(try integer()))
+        case 3: return .discard(try error())
+        case 4: return .cancelled
+        case 5: return .interrupted
+        // A number, not an enum of ours.
+        default: throw Malformed()
+        }
+    }
+
+    private mutating func error() throws(Malformed) -> JobError {
+        JobError(
+            type: try text(), message: try text(),
+            detail: try optional { frame throws(Malformed) in try frame.text() })
+    }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import Glibc
+import Logging
+import Martlet
+
+/// Does one small thing that a test looks at.
+struct Probing: Job {
+    static let kind = "probing"
+    static let executor = Executor.process
+    let act: Act
+    var path = ""
+
+    enum Act: String, Codable {
+        case succeed, fail, snooze, discard, exit, segfault, log, writePID, computeForAMoment, allocate, cleanUp, spin, spawn
+    }
+
+    func run(_ context: JobContext) async throws {
+        switch act {
+        case .succeed: break
+        case .fail: throw Retry(after: .seconds(7), "not today")
+        case .snooze: throw Snooze(for: .seconds(9))
+        case .discard: throw Discard("for good")
+        case .exit: Glibc.exit(7)
+        case .segfault:
+            FileHandle.standardError.write(Data("about to die\n".utf8))
+            // Not by `kill`: the runtime's handler, where there is one, expects the instruction to be tried again.
+            UnsafeMutablePointer<Int>(bitPattern: Int(getpid() & 0) + 16)?.pointee = 1
+        case .log: context.logger.warning("halfway", metadata: ["share": "0.5"])
+        case .writePID: try note(getpid())
+        case .computeForAMoment:
+            let end = clock() + 50 * CLOCKS_PER_SEC / 1_000
+            while clock() < end {}
+        case .allocate:
+            let block = [UInt8](repeating: 1, count: 100 << 20)
+            guard block[Int(getpid()) & 0xFF] == 1 else { throw Discard("never") }
+        case .cleanUp:
+            try note(getpid())
+            do {
+                try await Task.sleep(for: .seconds(600))
+            } catch {
+                try "cleaned up".write(toFile: path + ".end", atomically: true, encoding: .utf8)
+                throw error
+            }
+        case .spin:
+            try note(getpid())
+            while getpid() > 0 {}
+        case .spawn:
+            // A daemon: a session of its own, and no parent that is known.
+            let shell = Process()
+            shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+            shell.arguments = [
+                "-c", "setsid sh -c 'trap : TERM; echo $$ > \(path).new; mv \(path).new \(path); sleep 600; :' & exit 0",
+            ]
+            // Nobody waits for it: Foundation would wait for its descendants, too.
+            try shell.run()
+            while !FileManager.default.fileExists(atPath: path) { try await Task.sleep(for: .milliseconds(5)) }
+            Glibc.exit(0)
+        }
+    }
+
+    /// Whole or not at all: somebody waits for the file.
+    private func note(_ pid: pid_t) throws { try "\(pid)".write(toFile: path, atomically: true, encoding: .utf8) }
+}

@@ -1,0 +1,215 @@
+import Foundation
+import Glibc
+import Logging
+import MartletCore
+import MartletTestSupport
+import Synchronization
+import Testing
+
+@testable import MartletWorker
+
+/// Real children of a real program.
+@Suite struct ProcessPoolTests {
+    private static let program: ChildProgram = {
+        let file = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent("FaultProgram").path
+        return ChildProgram(path: file, argv: [file], environment: ProcessInfo.processInfo.environment)
+    }()
+
+    private func pool(_ adjust: (inout ProcessPool.Settings) -> Void = { _ in }) -> ProcessPool {
+        var settings = ProcessPool.Settings()
+        adjust(&settings)
+        return ProcessPool(settings: settings, program: Self.program)
+    }
+
+    private func call(_ act: String, path: String = "", kind: String = "probing", logger: Logger = .silent) -> HandlerCall {
+        let args = "{\"act\":\"\(act)\",\"path\":\"\(path)\",\"number\":5}"
+        return HandlerCall(
+            id: JobID(rawValue: 7), kind: kind, queue: "images", attempt: 2, maxAttempts: 5, lease: LeaseID(rawValue: 99),
+            args: JSONText(trusted: Array(args.utf8)), enqueuedAt: Timestamp(microseconds: 0), timeout: nil, logger: logger)
+    }
+
+    private func error(_ report: RunReport) throws -> JobError {
+        guard case .retry(let error, nil) = report.outcome else { throw Unexpected(outcome: report.outcome) }
+        return error
+    }
+
+    private struct Unexpected: Error { let outcome: Outcome }
+
+    private func isAlive(_ pid: pid_t) -> Bool {
+        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
+        return !stat.drop { $0 != ")" }.dropFirst(2).hasPrefix("Z")
+    }
+
+    private func pid(in file: String) throws -> pid_t { try #require(pid_t(String(contentsOfFile: file, encoding: .utf8))) }
+
+    // MARK: Endings
+
+    @Test func `every ending crosses between the processes`() async throws {
+        let pool = pool()
+        #expect(await pool.run(call("succeed")).outcome == .completed(result: nil))
+        #expect(
+            await pool.run(call("fail")).outcome
+                == .retry(JobError(type: "Retry", message: "not today"), after: .seconds(7)))
+        #expect(await pool.run(call("snooze")).outcome == .snooze(.seconds(9)))
+        #expect(await pool.run(call("discard")).outcome == .discard(JobError(type: "Discard", message: "for good")))
+        let misfit = await pool.run(call("unheard of")).outcome
+        guard case .discard(let error) = misfit else { throw Unexpected(outcome: misfit) }
+        #expect(error.type == "decoding")
+        #expect(pool.idleCount == 1)
+    }
+
+    @Test func `a child stays for the next job until it has done its share`() async throws {
+        try await withTemporaryDirectory { directory in
+            let pool = pool { $0.jobs = 2 }
+            var pids: [pid_t] = []
+            for number in 0..<4 {
+                let file = directory.appendingPathComponent("\(number)").path
+                #expect(await pool.run(call("writePID", path: file)).outcome == .completed(result: nil))
+                pids.append(try pid(in: file))
+            }
+            #expect(pids[0] == pids[1] && pids[1] != pids[2] && pids[2] == pids[3])
+            #expect(pool.idleCount == 0)
+            try await eventually("both have ended") { !isAlive(pids[0]) && !isAlive(pids[2]) }
+        }
+    }
+
+    @Test func `a child that nobody needs ends, and so do those of a pool that is gone`() async throws {
+        try await withTemporaryDirectory { directory in
+            let file = directory.appendingPathComponent("pid").path
+            let pool = pool { $0.idle = .milliseconds(50) }
+            _ = await pool.run(call("writePID", path: file))
+            let first = try pid(in: file)
+            try await eventually("it has ended") { !isAlive(first) && pool.idleCount == 0 }
+            var other: ProcessPool? = self.pool()
+            _ = await other?.run(call("writePID", path: file))
+            let second = try pid(in: file)
+            #expect(isAlive(second))
+            other = nil
+            try await eventually("it has ended with its pool") { !isAlive(second) }
+        }
+    }
+
+    @Test func `a crash is the error of its job alone, with what the child said last`() async throws {
+        let pool = pool()
+        let exit = try error(await pool.run(call("exit")))
+        #expect(exit.type == "exit" && exit.message.hasPrefix("exited with status 7 before the job had ended"))
+        let segfault = try error(await pool.run(call("segfault")))
+        #expect(segfault.type == "signal" && segfault.message.hasPrefix("killed by signal 11 (SIGSEGV)"), "\(segfault)")
+        #expect(segfault.detail?.contains("about to die") == true)
+        let trap = try error(await pool.run(call("", kind: "trapping")))
+        #expect(trap.type == "signal" && trap.message.contains("Fatal error: trap number 5"), "\(trap)")
+        #expect(await pool.run(call("succeed")).outcome == .completed(result: nil))
+    }
+
+    @Test func `a job that takes too much memory is killed`() async throws {
+        let report = await pool { $0.limits = ProcessLimits(memory: 150 << 20) }.run(call("", kind: "leaking"))
+        let failure = try error(report)
+        #expect(failure.type == "signal" && failure.message.contains("out of memory"), "\(failure)")
+        #expect(try #require(report.usage?.peakMemory) > 100 << 20)
+    }
+
+    @Test func `processor time is limited for each run, not for the child's life`() async throws {
+        let pool = pool { $0.limits = ProcessLimits(cpu: .seconds(1)) }
+        for _ in 0..<30 { #expect(await pool.run(call("computeForAMoment")).outcome == .completed(result: nil)) }
+        try await withTemporaryDirectory { directory in
+            let spins = await pool.run(call("spin", path: directory.appendingPathComponent("pid").path))
+            let failure = try error(spins)
+            #expect(failure.message.hasPrefix("killed by signal 24 (SIGXCPU: more than 1s of processor time)"))
+        }
+    }
+
+    @Test func `each run tells what it took itself`() async throws {
+        let pool = pool()
+        let large = try #require(await pool.run(call("allocate")).usage)
+        #expect(try #require(large.peakMemory) > 100 << 20)
+        let small = try #require(await pool.run(call("succeed")).usage)
+        #expect(try #require(small.peakMemory) < 100 << 20)
+        let busy = try #require(await pool.run(call("computeForAMoment")).usage)
+        #expect(try #require(busy.processorTime) >= .milliseconds(20))
+        #expect(try #require(busy.processorTime) < .seconds(10))
+    }
+
+    @Test func `a handler logs into the worker's log`() async throws {
+        let lines = Mutex<[String]>([])
+        let recorder = Recorder { line in lines.withLock { $0.append(line) } }
+        let outcome = await pool().run(call("log", logger: Logger(label: "test") { _ in recorder })).outcome
+        #expect(outcome == .completed(result: nil))
+        #expect(lines.withLock { $0 } == ["warning halfway attempt=2 job=7 kind=probing share=0.5"])
+    }
+
+    private struct Recorder: LogHandler {
+        let record: @Sendable (String) -> Void
+        var metadata = Logger.Metadata()
+        var logLevel = Logger.Level.info
+
+        init(_ record: @escaping @Sendable (String) -> Void) { self.record = record }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let all = metadata.merging(event.metadata ?? [:]) { $1 }.map { "\($0)=\($1)" }.sorted()
+            record(([event.level.rawValue, event.message.description] + all).joined(separator: " "))
+        }
+    }
+
+    // MARK: Stopping
+
+    @Test func `cancellation reaches the run, which can clean up; its child stays`() async throws {
+        try await withTemporaryDirectory { directory in
+            let file = directory.appendingPathComponent("pid").path
+            let (pool, call) = (pool(), call("cleanUp", path: file))
+            let task = Task { await pool.run(call) }
+            try await eventually("it runs") { FileManager.default.fileExists(atPath: file) }
+            task.cancel()
+            #expect(await task.value.outcome == .interrupted)
+            #expect(FileManager.default.fileExists(atPath: file + ".end"))
+            #expect(pool.idleCount == 1)
+        }
+    }
+
+    @Test func `a run that does not heed its cancellation is killed after the grace`() async throws {
+        try await withTemporaryDirectory { directory in
+            let file = directory.appendingPathComponent("pid").path
+            let (pool, call) = (pool { $0.grace = .milliseconds(50) }, call("spin", path: file))
+            let task = Task { await pool.run(call) }
+            try await eventually("it runs") { FileManager.default.fileExists(atPath: file) }
+            task.cancel()
+            #expect(try error(await task.value).message.hasPrefix("killed by signal 9 (SIGKILL)"))
+            #expect(try !isAlive(pid(in: file)))
+        }
+    }
+
+    @Test func `what a job leaves behind goes with its child`() async throws {
+        try await withTemporaryDirectory { directory in
+            let file = directory.appendingPathComponent("pid").path
+            _ = await pool().run(call("spawn", path: file))
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            let pid = try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+            #expect(!isAlive(pid))
+        }
+    }
+
+    // MARK: Programs that are no use
+
+    @Test func `a program that never becomes a child says what to do`() async throws {
+        let shells = [("exit 3", "exited with status 3"), ("sleep 600", "was not ready after 200ms")]
+        for (script, reason) in shells {
+            var settings = ProcessPool.Settings()
+            settings.startup = .milliseconds(200)
+            let shell = ChildProgram(path: "/bin/sh", argv: ["sh", "-c", script], environment: [:])
+            if script.hasPrefix("exit") { settings.startup = .seconds(60) }
+            let failure = try error(await ProcessPool(settings: settings, program: shell).run(call("succeed")))
+            #expect(failure.type == "child" && failure.message.contains(reason), "\(failure)")
+            #expect(failure.message.contains("Worker.runAsChild(jobs:)"))
+        }
+    }
+
+    @Test func `a kind that the child does not have is named`() async throws {
+        let failure = try error(await pool().run(call("", kind: "unheard-of")))
+        #expect(failure.message.contains("runs no jobs of kind unheard-of, only computing, "))
+    }
+}
