@@ -5,6 +5,17 @@ import MartletTestSupport
 import Testing
 
 @Suite struct StandbyTests {
+    /// The pauses between attempts are longer by now than a call waits.
+    private func insist<T>(_ call: () async throws -> T) async throws -> T {
+        while true {
+            do {
+                return try await call()
+            } catch let error as StoreError {
+                guard error.isTransient else { throw error }
+            }
+        }
+    }
+
     @Test(.timeLimit(.minutes(3)))
     func `a standby shows everything and takes nothing, until it is promoted`() async throws {
         let primary = try PostgresServer()
@@ -41,15 +52,8 @@ import Testing
 
         try primary.stop(.immediate)
         try standby.promote()
-        // The pauses between attempts are longer by now than a call here waits.
-        while true {
-            do {
-                #expect(try await store.settle([ending]).lost == [])
-                break
-            } catch let error as StoreError {
-                try #require(error.isTransient, "\(error)")
-            }
-        }
+        let reply = try await insist { try await store.settle([ending]) }
+        #expect(reply.lost == [])
         let next = try await store.enqueue()[0]
         #expect(try await store.claimed(worker) == [waiting, next])
         await store.close()
