@@ -107,7 +107,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "MartletBench",
-            dependencies: ["CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", log],
+            dependencies: [
+                "CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", "MartletWorker", log,
+            ],
             path: "Benchmarks/MartletBench", swiftSettings: settings),
         // A user's program for the fault suite: its jobs are as bad as they can be.
         .executableTarget(

@@ -21,7 +21,9 @@ struct Case: Sendable {
     ]
 
     /// How jobs are run, whatever the engine; on SQLite.
-    private static let running = [Case("run.waits", ManyWaits.run), Case("run.inflight", InFlight.run)]
+    private static let running = [
+        Case("run.waits", ManyWaits.run), Case("run.inflight", InFlight.run), Case("run.children", Children.run),
+    ]
 
     private static let postgres = [
         Case("pg.drain", PostgresDrain.run), Case("pg.enqueue", PostgresEnqueue.run), Case("pg.single", PostgresSingle.run),

@@ -1,5 +1,8 @@
 import Foundation
+import Martlet
 
+// The children of a measurement.
+await Worker.runAsChild(jobs: Children.jobs)
 do {
     // Called again by itself as the other process of a measurement.
     if CommandLine.arguments.count == 4, CommandLine.arguments[1] == "produce" {

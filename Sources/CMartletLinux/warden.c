@@ -67,9 +67,8 @@ static int apply_limits(const struct martlet_spawn_request *request) {
     // SIGXCPU at the soft limit, SIGKILL at the hard one.
     if (request->cpu >= 0 && limit(RLIMIT_CPU, request->cpu, request->cpu + 5) == -1) return -1;
     if (request->files >= 0 && limit(RLIMIT_NOFILE, request->files, request->files) == -1) return -1;
-    if (request->nice >= 0 && request->nice < 20 && request->nice != 0) {
-        if (setpriority(PRIO_PROCESS, 0, request->nice) == -1) return -1;
-    }
+    // Only ever nicer: the other way is for those with privileges.
+    if (request->nice > getpriority(PRIO_PROCESS, 0) && setpriority(PRIO_PROCESS, 0, (int)request->nice) == -1) return -1;
     return 0;
 }
 
@@ -115,11 +114,6 @@ static void become_program(struct spawn *spawn, pid_t supervisor) {
     int step = MARTLET_STEP_LIMITS;
     setsid();
     prefer_for_oom();
-    if (request->has_cgroup) {
-        step = MARTLET_STEP_CGROUP;
-        if (write(spawn->descriptors[spawn->count], "0", 1) != 1) goto failed;
-        step = MARTLET_STEP_LIMITS;
-    }
     if (apply_limits(request) == -1) goto failed;
     if (become(request, &step) == -1) goto failed;
     step = MARTLET_STEP_DIRECTORY;
@@ -370,9 +364,7 @@ static void supervise(int control, struct spawn *spawn) {
     pid_t child = vfork();
     if (child == 0) become_program(spawn, supervisor);
     int error = errno;
-    for (int index = 0; index <= spawn->count; index++) {
-        if (spawn->descriptors[index] >= 0) close(spawn->descriptors[index]);
-    }
+    for (int index = 0; index < spawn->count; index++) close(spawn->descriptors[index]);
     if (child == -1 || signals == -1) {
         tell_failure(control, MARTLET_STEP_FORK, error);
         _exit(1);
@@ -456,7 +448,6 @@ static int read_request(int control, struct spawn *spawn) {
 
 /// Out of the way of the numbers they shall have in the child.
 static int set_apart(struct spawn *spawn, const int *descriptors, int count) {
-    for (int index = 0; index < MAX_DESCRIPTORS; index++) spawn->descriptors[index] = -1;
     for (int index = 0; index < count; index++) {
         spawn->descriptors[index] = fcntl(descriptors[index], F_DUPFD_CLOEXEC, 64);
         if (spawn->descriptors[index] == -1) return -1;
@@ -474,7 +465,7 @@ static void begin(int control, const int *descriptors, int count) {
         tell_failure(control, MARTLET_STEP_DESCRIPTORS, errno);
         _exit(1);
     }
-    spawn.count = count - (spawn.request.has_cgroup ? 1 : 0);
+    spawn.count = count;
     supervise(control, &spawn);
 }
 

@@ -18,6 +18,8 @@ package enum FailureReason: String, Sendable, Codable {
     case exhausted
     /// Its handler, or a person, gave it up.
     case discarded
+    /// It killed the processes that ran it.
+    case crashed
 }
 
 extension Ending {
@@ -26,8 +28,11 @@ extension Ending {
     ///
     /// - Parameters:
     ///   - attempt: the number of the attempt that just ended, from 1.
+    ///   - crashes: how many workers died while they ran it, before this attempt.
     ///   - random: uniform in 0..<1, for the jitter.
-    package init(_ outcome: Outcome, attempt: Int, maxAttempts: Int, retry: RetryPolicy, random: Double) {
+    package init(
+        _ outcome: Outcome, attempt: Int, maxAttempts: Int, crashes: Int = 0, retry: RetryPolicy, random: Double
+    ) {
         switch outcome {
         case .completed(let result):
             self = .completed(result: result)
@@ -46,6 +51,13 @@ extension Ending {
             self = .cancelled
         case .interrupted:
             self = .givenBack
+        case .crashed(let error):
+            // Each run alone is an attempt, and those before this one died of it as well: a job that is suspected gets as
+            // many of them as its crashes leave it, whatever its attempts are.
+            self =
+                crashes + attempt >= Limits.crashes
+                ? .failed(error, .crashed)
+                : .retryable(error, after: Self.schedulable(retry.delay(afterAttempt: attempt, random: random)))
         }
     }
 

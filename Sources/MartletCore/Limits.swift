@@ -58,4 +58,6 @@ public enum Limits {
     public static let childFiles = 8...1_048_576
     /// What a look at them all can hold.
     public static let childProcesses = 1...4_096
+    /// So many deaths of the processes that ran a job end it: two can be bad luck.
+    public static let crashes = 3
 }

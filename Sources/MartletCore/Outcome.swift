@@ -12,6 +12,8 @@ public enum Outcome: Sendable, Equatable {
     case cancelled
     /// The worker stopped before the handler was done, or before it began. No attempt is charged.
     case interrupted
+    /// It ran alone, because workers had died while they ran it, and its process died again. See ``Limits/crashes``.
+    case crashed(JobError)
 }
 
 /// What went wrong in one attempt, as it is kept and shown.

@@ -51,4 +51,16 @@ struct EndingTests {
         #expect(ending(.cancelled, attempt: attempt) == .cancelled)
         #expect(ending(.interrupted, attempt: attempt) == .givenBack)
     }
+
+    @Test func `a job that kills the processes that run it ends with the third`() {
+        let error = JobError(type: "signal", message: "killed by signal 4 (SIGILL)")
+        func ending(attempt: Int, crashes: Int) -> Ending {
+            Ending(
+                .crashed(error), attempt: attempt, maxAttempts: 1, crashes: crashes, retry: .delays([.seconds(1)]), random: 0
+            )
+        }
+        #expect(ending(attempt: 1, crashes: 1) == .retryable(error, after: .seconds(1)))
+        #expect(ending(attempt: 2, crashes: 1) == .failed(error, .crashed))
+        #expect(ending(attempt: 1, crashes: 2) == .failed(error, .crashed))
+    }
 }

@@ -102,6 +102,18 @@ import Testing
         #expect(await pool.run(call("succeed")).outcome == .completed(result: nil))
     }
 
+    @Test func `a suspect runs in a child of its own, whose death is told apart`() async throws {
+        let pool = pool()
+        #expect(await pool.runAlone(call("succeed")).outcome == .completed(result: nil))
+        #expect(pool.idleCount == 0)
+        let fatal = await pool.runAlone(call("", kind: "trapping")).outcome
+        guard case .crashed(let error) = fatal else { throw Unexpected(outcome: fatal) }
+        #expect(error.message.contains("trap number 5"))
+        #expect(
+            await pool.runAlone(call("fail")).outcome
+                == .retry(JobError(type: "Retry", message: "not today"), after: .seconds(7)))
+    }
+
     @Test func `a job that takes too much memory is killed`() async throws {
         let report = await pool { $0.limits = ProcessLimits(memory: 150 << 20) }.run(call("", kind: "leaking"))
         let failure = try error(report)

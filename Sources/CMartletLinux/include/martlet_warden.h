@@ -29,9 +29,7 @@ struct martlet_spawn_request {
     int64_t processes;
     int64_t user;
     int64_t group;
-    int32_t nice;
-    /// Whether the descriptor after the child's own is the `cgroup.procs` it has to enter.
-    int32_t has_cgroup;
+    int64_t nice;
 };
 
 enum martlet_child_event { MARTLET_CHILD_STARTED = 1, MARTLET_CHILD_FAILED = 2, MARTLET_CHILD_ENDED = 3 };
@@ -39,7 +37,7 @@ enum martlet_child_event { MARTLET_CHILD_STARTED = 1, MARTLET_CHILD_FAILED = 2, 
 /// What could not be done before the program ran.
 enum martlet_spawn_step {
     MARTLET_STEP_FORK = 1, MARTLET_STEP_LIMITS, MARTLET_STEP_GROUP, MARTLET_STEP_USER, MARTLET_STEP_DIRECTORY,
-    MARTLET_STEP_DESCRIPTORS, MARTLET_STEP_CGROUP, MARTLET_STEP_EXECUTE
+    MARTLET_STEP_DESCRIPTORS, MARTLET_STEP_EXECUTE
 };
 
 /// Which limit a supervisor enforced.
@@ -65,7 +63,7 @@ struct martlet_child_report {
 /// Forks a warden. Returns its process id and the socket to ask it by, or the negative errno.
 int martlet_warden_start(int *socket);
 
-/// Asks for a supervisor, with these descriptors: its socket, then the child's 0, 1, 2 … in turn, then perhaps a cgroup's.
+/// Asks for a supervisor, with these descriptors: its socket, then the child's 0, 1, 2 … in turn.
 /// Returns 0 or an errno.
 int martlet_warden_ask(int socket, const int *descriptors, int count);
 

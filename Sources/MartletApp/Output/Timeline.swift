@@ -73,6 +73,7 @@ enum Timeline {
         switch reason {
         case .exhausted: "no attempts left"
         case .discarded: "given up by its handler"
+        case .crashed: "it killed the processes that ran it"
         }
     }
 }

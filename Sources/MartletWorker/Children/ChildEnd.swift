@@ -10,7 +10,7 @@ enum ChildEnd: Sendable, Equatable {
     case killed(Cause, Usage)
 
     enum Step: Sendable, Equatable {
-        case fork, limits, group, user, directory, descriptors, cgroup, execute
+        case fork, limits, group, user, directory, descriptors, execute
 
         init(_ number: Int32) {
             switch martlet_spawn_step(UInt32(number)) {
@@ -19,7 +19,6 @@ enum ChildEnd: Sendable, Equatable {
             case MARTLET_STEP_USER: self = .user
             case MARTLET_STEP_DIRECTORY: self = .directory
             case MARTLET_STEP_DESCRIPTORS: self = .descriptors
-            case MARTLET_STEP_CGROUP: self = .cgroup
             case MARTLET_STEP_EXECUTE: self = .execute
             // A number of C's, not an enum of ours.
             default: self = .fork

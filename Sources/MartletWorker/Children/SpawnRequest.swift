@@ -27,7 +27,7 @@ struct SpawnRequest: Sendable {
             cpu: limits.cpu.map { max(1, ($0.nanoseconds + 999_999_999) / 1_000_000_000) } ?? -1,
             files: Int64(limits.files ?? -1), processes: Int64(limits.processes ?? -1),
             user: conditions.user.map { Int64($0) } ?? -1, group: conditions.group.map { Int64($0) } ?? -1,
-            nice: Int32(conditions.nice ?? -1), has_cgroup: 0)
+            nice: Int64(conditions.nice ?? -1))
         return withUnsafeBytes(of: header) { Array($0) } + texts
     }
 }
@@ -38,7 +38,7 @@ package struct ChildConditions: Sendable, Equatable {
     /// nil: ours. Either one takes all supplementary groups away.
     package var user: uid_t?
     package var group: gid_t?
-    /// 0 to 19, added to nothing: the child's own.
+    /// 0 to 19, where that is nicer than we are.
     package var nice: Int?
 
     package init(limits: ProcessLimits = .none, user: uid_t? = nil, group: gid_t? = nil, nice: Int? = nil) {

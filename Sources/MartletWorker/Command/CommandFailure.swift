@@ -23,7 +23,6 @@ enum CommandFailure {
         case .directory: "cannot enter the directory \((spec.workingDirectory ?? ".").debugDescription)"
         case .user, .group: "cannot take the user and group it shall run as: \(error)"
         case .limits: "cannot take its limits: \(error)"
-        case .cgroup: "cannot enter its cgroup: \(error)"
         case .fork, .descriptors: "\(error)"
         }
     }

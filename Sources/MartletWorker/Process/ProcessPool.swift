@@ -47,13 +47,17 @@ package final class ProcessPool: Sendable {
         }
     }
 
-    /// In a child that has run nothing before and runs nothing after.
+    /// In a child that has run nothing before and runs nothing after, whose death is the job's own doing.
     package func runAlone(_ call: HandlerCall) async -> RunReport {
         do throws(Errno) {
             let child = try start()
             let answer = await child.run(call, limits: settings.limits, startup: settings.startup)
             child.close()
-            return report(answer, call)
+            let report = report(answer, call)
+            guard case .died(_, _, hasBegun: true) = answer, case .retry(let error, _) = report.outcome else {
+                return report
+            }
+            return RunReport(.crashed(error), usage: report.usage)
         } catch {
             return RunReport(.retry(Self.cannotStart(error)))
         }

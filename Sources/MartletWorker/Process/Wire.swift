@@ -102,6 +102,9 @@ extension Frame {
             write(error)
         case .cancelled: write(4)
         case .interrupted: write(5)
+        case .crashed(let error):
+            write(6)
+            write(error)
         }
     }
 
@@ -126,6 +129,7 @@ extension FrameReader {
         case 3: return .discard(try error())
         case 4: return .cancelled
         case 5: return .interrupted
+        case 6: return .crashed(try error())
         // A number, not an enum of ours.
         default: throw Malformed()
         }

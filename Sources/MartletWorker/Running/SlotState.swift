@@ -213,7 +213,8 @@ struct SlotState {
             ending = .completed(result: result)
         } else {
             ending = Ending(
-                report.outcome, attempt: job.attempt, maxAttempts: maxAttempts, retry: handler.retry, random: random())
+                report.outcome, attempt: job.attempt, maxAttempts: maxAttempts, crashes: job.crashes, retry: handler.retry,
+                random: random())
         }
         ended.append(
             Settlement(
@@ -239,12 +240,12 @@ extension SlotState.Stop {
         case .cancelled:
             switch outcome {
             case .completed: return outcome
-            case .retry, .snooze, .discard, .cancelled, .interrupted: return .cancelled
+            case .retry, .snooze, .discard, .cancelled, .interrupted, .crashed: return .cancelled
             }
         case .interrupted:
             switch outcome {
             case .completed, .snooze, .discard: return outcome
-            case .retry, .cancelled, .interrupted: return .interrupted
+            case .retry, .cancelled, .interrupted, .crashed: return .interrupted
             }
         }
     }
@@ -252,7 +253,7 @@ extension SlotState.Stop {
     /// What a handler said last may tell where it hung.
     private static func detail(of outcome: Outcome) -> String? {
         switch outcome {
-        case .retry(let error, _), .discard(let error): error.detail
+        case .retry(let error, _), .discard(let error), .crashed(let error): error.detail
         case .completed, .snooze, .cancelled, .interrupted: nil
         }
     }
