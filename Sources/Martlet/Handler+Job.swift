@@ -28,7 +28,10 @@ extension Handler {
             isProcess ? await pool.run(call) : RunReport(await Self.outcome(of: type, call, decoder))
         }
         self.init(
-            kind: J.kind, concurrency: J.concurrency ?? (isProcess ? ProcessInfo.processInfo.activeProcessorCount : nil),
+            kind: J.kind,
+            concurrency: J.concurrency
+                ?? (isProcess && !J.adaptsConcurrency ? ProcessInfo.processInfo.activeProcessorCount : nil),
+            adapts: J.adaptsConcurrency,
             timeout: J.timeout, retry: J.retry,
             // After the grace comes SIGKILL, which only the kernel can keep.
             unwind: settings.grace + .seconds(5), executor: J.executor,

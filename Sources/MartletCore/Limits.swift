@@ -46,6 +46,8 @@ public enum Limits {
     public static let poll: ClosedRange<Duration> = .milliseconds(10)...(.seconds(60))
     /// How long a graceful stop may wait for what runs.
     public static let grace: ClosedRange<Duration> = .zero...(.seconds(86_400))
+    /// What a worker's memory may be limited to, in bytes: less than the least does not hold the program.
+    public static let workerMemory = (16 << 20)...(1 << 50)
     /// How long ended jobs may be kept.
     public static let retention: ClosedRange<Duration> = .zero...longestDuration
     /// How long a handler may run when nobody said otherwise.

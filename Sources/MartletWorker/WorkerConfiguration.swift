@@ -23,6 +23,8 @@ package struct WorkerConfiguration: Sendable {
     /// way have 5 s. So with a store that answers a worker ends at most `grace` + the longest unwind after the first order,
     /// and at most the longest unwind after ``StopMode/now``, give or take a second; without one, up to half a minute later.
     package var grace: Duration
+    /// Resident bytes of the process above which the worker ends gracefully with ``MemoryExceeded``; nil: no limit.
+    package var maxMemory: Int?
     /// End when nothing is available, running here or due.
     package var drain: Bool
     package var retention: RetentionPolicy
@@ -34,7 +36,8 @@ package struct WorkerConfiguration: Sendable {
     package init(
         name: String? = nil, version: String = "unknown", queues: [String]? = nil, concurrency: Int = 10,
         blockingThreads: Int = 64,
-        lease: Duration = .seconds(30), poll: Duration = .seconds(1), grace: Duration = .seconds(30), drain: Bool = false,
+        lease: Duration = .seconds(30), poll: Duration = .seconds(1), grace: Duration = .seconds(30), maxMemory: Int? = nil,
+        drain: Bool = false,
         retention: RetentionPolicy = RetentionPolicy(), recovery: Duration = .seconds(1), cleaning: Duration = .seconds(60)
     ) {
         precondition(concurrency > 0 && lease > .zero && poll > .zero && grace >= .zero)
@@ -46,6 +49,7 @@ package struct WorkerConfiguration: Sendable {
         self.lease = lease
         self.poll = poll
         self.grace = grace
+        self.maxMemory = maxMemory
         self.drain = drain
         self.retention = retention
         self.recovery = recovery

@@ -34,7 +34,8 @@ import Testing
                 switch event {
                 case .drained, .jobEnded, .recovered: late.open()
                 case .started, .registered, .claimed, .jobStarted, .abandoned, .settled, .leasesLost, .heartbeatLost,
-                    .cancelRequested, .promoted, .blocked, .removed, .storeUnavailable, .storeAvailable, .stopping, .stopped:
+                    .cancelRequested, .promoted, .blocked, .adapted, .memoryExceeded, .removed, .storeUnavailable,
+                    .storeAvailable, .stopping, .stopped:
                     break
                 }
             }

@@ -13,6 +13,9 @@ struct WorkerCommand: Command {
             SIGTERM and SIGINT stop gracefully: no new jobs, and running ones may finish within --grace; then they get SIGTERM, \
             and SIGKILL 5s later. What was not done runs again, here or elsewhere. A second signal ends at once.
 
+            With more memory than max_memory it lets running jobs end, too, and then starts itself again: same process, same \
+            arguments.
+
             A command gets args as JSON on standard input. Exit status 0 completes the job, and standard output is its result; \
             75 asks for another attempt; anything else is an error. Both cost an attempt.
 
@@ -46,7 +49,7 @@ struct WorkerCommand: Command {
             remark: { [logger = log.logger] text in logger.notice("\(text)") },
             created: { path in log.logger.notice("created the database", metadata: ["path": "\(path)"]) })
         let run = WorkerRun(settings: settings, store: store, log: log, logsArgs: options.logArgs)
-        let result: Result<WorkerTally, any Error>
+        let result: Result<WorkerRun.End, any Error>
         do {
             result = .success(try await run.untilStopped(by: signals))
         } catch {
@@ -55,8 +58,13 @@ struct WorkerCommand: Command {
         await store.close()
         log.sink.show(status: "")
         log.sink.flush()
-        let tally = try result.get()
-        return options.failOnError && tally.failed > 0 ? .failed : .done
+        let end = try result.get()
+        let hasFailed = end.tally.failed > 0 || console.environment[SelfRestart.failedVariable] != nil
+        if let excess = end.excess {
+            let reason = SelfRestart.perform(arguments: CommandLine.arguments, failed: hasFailed)
+            throw Failure(.failed, "\(excess.description); it could not start itself: \(reason)")
+        }
+        return options.failOnError && hasFailed ? .failed : .done
     }
 
     private var fileName: String { options.config ?? Self.defaultFile }

@@ -14,6 +14,13 @@ struct WorkerRun {
 
     private let running = RunningJobs()
 
+    /// What came of it.
+    struct End: Sendable {
+        let tally: WorkerTally
+        /// Why it is to be started again.
+        let excess: MemoryExceeded?
+    }
+
     init(settings: WorkerSettings, store: any JobStore, log: DaemonLog, logsArgs: Bool) {
         self.settings = settings
         self.store = store
@@ -22,11 +29,12 @@ struct WorkerRun {
     }
 
     private enum Part: Sendable {
-        case finished, progress
+        case finished(MemoryExceeded?)
+        case progress
     }
 
     /// - Parameter signals: to stop. They are heeded until the process ends, also while the database is being closed.
-    func untilStopped(by signals: AsyncStream<Int32>?) async throws -> WorkerTally {
+    func untilStopped(by signals: AsyncStream<Int32>?) async throws -> End {
         let progress = DrainProgress()
         let shows = log.showsProgress
         let worker = WorkerService(
@@ -36,10 +44,14 @@ struct WorkerRun {
             if shows { progress.observe(event) } else { log.tellSuccess(event) }
         }
         if let signals { Task.detached { await stop(worker, on: signals) } }
-        try await withThrowingTaskGroup(of: Part.self) { group in
+        let excess = try await withThrowingTaskGroup(of: Part.self) { group in
             group.addTask {
-                try await worker.run()
-                return .finished
+                do {
+                    try await worker.run()
+                    return .finished(nil)
+                } catch let excess as MemoryExceeded {
+                    return .finished(excess)
+                }
             }
             if shows {
                 group.addTask {
@@ -47,17 +59,22 @@ struct WorkerRun {
                     return .progress
                 }
             }
+            var found: MemoryExceeded?
             while let part = try await group.next() {
-                if case .finished = part { break }
+                guard case .finished(let excess) = part else { continue }
+                found = excess
+                break
             }
             group.cancelAll()
+            return found
         }
-        return worker.tally
+        return End(tally: worker.tally, excess: excess)
     }
 
     private func handler(_ kind: KindSettings) -> Handler {
         let handler = Handler(
-            kind: kind.kind, command: kind.command, concurrency: kind.concurrency, timeout: kind.timeout, retry: kind.retry)
+            kind: kind.kind, command: kind.command, concurrency: kind.concurrency, adapts: kind.adapts,
+            timeout: kind.timeout, retry: kind.retry)
         guard logsArgs else { return handler }
         return handler.wrapped { call, run in
             call.logger.info("args", metadata: ["args": "\(call.args.string)"])
@@ -99,7 +116,7 @@ private final class RunningJobs: Sendable {
         case .jobStarted(_, let id, _): ids.withLock { _ = $0.insert(id) }
         case .jobEnded(_, let id, _, _, _), .abandoned(_, let id, _): ids.withLock { _ = $0.remove(id) }
         case .started, .registered, .claimed, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered, .promoted,
-            .blocked,
+            .blocked, .adapted, .memoryExceeded,
             .removed, .storeUnavailable, .storeAvailable, .drained, .stopping, .stopped:
             break
         }

@@ -18,6 +18,8 @@ final class Floor: Sendable {
     private let configuration: WorkerConfiguration
     private let pools: HandlerPools
     private let state: Mutex<FloorState>
+    private let machine = Mutex(MachineGauge())
+    private let adapts: [Bool]
 
     init(
         handlers: [Handler], configuration: WorkerConfiguration, logger: Logger, herald: Herald, settler: Settler,
@@ -29,6 +31,7 @@ final class Floor: Sendable {
         self.herald = herald
         self.settler = settler
         self.emptied = emptied
+        adapts = handlers.map(\.adapts)
         pools = HandlerPools(blockingThreads: configuration.blockingThreads)
         state = Mutex(FloorState(handlers: handlers, configuration: configuration, pools: pools))
     }
@@ -129,10 +132,27 @@ final class Floor: Sendable {
         for report in reports {
             herald.tell(.blocked(kind: report.kind, id: report.job, held: report.held, moves: report.moves))
         }
+        adapt(now: now)
         return isEmpty ? nil : Self.tick
     }
 
+    private func adapt(now: Moment) {
+        guard state.withLock({ $0.paces.isDue(now: now) }) else { return }
+        // Reads files of the kernel, so under no lock that runners want.
+        let machine = machine.withLock { $0.read() }
+        for change in state.withLock({ $0.adapt(machine: machine, now: now) }) {
+            herald.tell(
+                .adapted(
+                    kind: handlers[change.kind].kind, concurrency: change.decision.limit, reason: change.decision.reason))
+        }
+    }
+
     // MARK: Acting
+
+    func settle(_ ended: [Settlement], kind: Int) {
+        if adapts[kind], !ended.isEmpty { state.withLock { $0.count(ended, kind: kind) } }
+        settler.add(ended)
+    }
 
     private func carryOut(_ aftermath: FloorState.Aftermath) {
         settler.add(aftermath.settle)

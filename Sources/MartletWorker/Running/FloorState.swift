@@ -1,3 +1,4 @@
+import Foundation
 import MartletCore
 import MartletStore
 import Synchronization
@@ -39,6 +40,7 @@ struct FloorState {
     /// For the others, when their job's time will be up. There may be very many that only wait.
     private var alarms = Alarms()
     private var blocking: BlockingKinds
+    private(set) var paces: Paces
 
     init(handlers: [Handler], configuration: WorkerConfiguration, pools: HandlerPools = HandlerPools()) {
         self.handlers = handlers
@@ -47,6 +49,10 @@ struct FloorState {
         intake = IntakeState(
             concurrency: configuration.concurrency, limits: handlers.map(\.concurrency), poll: configuration.poll,
             drain: configuration.drain)
+        paces = Paces(
+            handlers, concurrency: configuration.concurrency, processors: ProcessInfo.processInfo.activeProcessorCount,
+            now: .now)
+        for (kind, limit) in paces.limits { intake.limit(kind, to: limit) }
     }
 
     // MARK: Registration
@@ -210,9 +216,21 @@ struct FloorState {
         var aftermath = Aftermath()
         for number in fresh { look(number, now: now, &aftermath) }
         while let number = alarms.popDue(now: now) { look(number, now: now, &aftermath) }
-        for kind in intake.stuck(now: now) { giveBack(&aftermath) { $0.kind == kind } }
+        let intake = intake
+        paces.look(slots: { intake.slots($0) }, now: now)
+        for kind in self.intake.stuck(now: now) { giveBack(&aftermath) { $0.kind == kind } }
         aftermath.start = fill()
         return aftermath
+    }
+
+    /// What a kind did since the last look, where its limit depends on it.
+    mutating func count(_ ended: [Settlement], kind: Int) { paces.count(ended, kind: kind) }
+
+    /// Judges what the last second showed.
+    mutating func adapt(machine: AutoLimit.Machine, now: Moment) -> [Paces.Change] {
+        let changes = paces.close(machine: machine, now: now)
+        for (kind, limit) in paces.limits { intake.limit(kind, to: limit) }
+        return changes
     }
 
     private mutating func look(_ number: Int, now: Moment, _ aftermath: inout Aftermath) {
@@ -220,6 +238,7 @@ struct FloorState {
         let handler = handlers[entry.kind]
         let seen = entry.slot.state.withLock { $0.look(now: now, holdUp: Self.holdUp, handler: handler) }
         aftermath.settle += seen.ended
+        paces.count(seen.ended, kind: entry.kind)
         if let rest = seen.rest { putBack(rest, &aftermath) }
         if seen.isStopped { stopped(entry.slot, &aftermath) }
         if let index = seen.writtenOff {

@@ -17,13 +17,13 @@ struct Runner {
             let (jobs, move) = await run(work.chunk, begun: begun)
             switch move {
             case .goOn:
-                floor.settler.add(slot.state.withLock { $0.takeEnded() })
+                floor.settle(slot.state.withLock { $0.takeEnded() }, kind: work.chunk.kind)
                 await floor.settler.room()
                 next = floor.again(slot, jobs: jobs, total: .now - begun)
                 // Handlers that never suspend would keep the pool's threads from the tasks that claim and settle.
                 if next != nil { await Task.yield() }
             case .leave:
-                floor.settler.add(slot.state.withLock { $0.takeEnded() })
+                floor.settle(slot.state.withLock { $0.takeEnded() }, kind: work.chunk.kind)
                 return floor.leave(slot, jobs: jobs, total: .now - begun)
             case .vanish:
                 return

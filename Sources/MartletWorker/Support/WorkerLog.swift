@@ -31,6 +31,13 @@ struct WorkerLog: Sendable {
                     ? "a coroutine blocks its thread; jobs of its kind get threads of their own from now on"
                     : "a coroutine blocks its thread; other coroutines wait, see on_block",
                 metadata: ["job": "\(id)", "kind": "\(kind)", "held_ms": "\(held.milliseconds)"])
+        case .adapted(let kind, let concurrency, let reason):
+            logger.info(
+                "concurrency changed", metadata: ["kind": "\(kind)", "concurrency": "\(concurrency)", "reason": "\(reason)"])
+        case .memoryExceeded(let resident, let limit):
+            logger.warning(
+                "the worker takes more memory than max_memory allows; it stops, to begin anew",
+                metadata: ["resident_mib": "\(resident >> 20)", "max_memory_mib": "\(limit >> 20)"])
         case .settled(let count):
             logger.trace("settled", metadata: ["jobs": "\(count)"])
         case .leasesLost(let leases, let dropped):
