@@ -23,6 +23,7 @@ struct Case: Sendable {
     /// How jobs are run, whatever the engine; on SQLite.
     private static let running = [
         Case("run.waits", ManyWaits.run), Case("run.inflight", InFlight.run), Case("run.children", Children.run),
+        Case("run.auto", Adapting.run),
     ]
 
     private static let postgres = [
