@@ -15,7 +15,7 @@ demo: deps
 # What matters most comes first. One suite after another: each runs its own tests side by side, and all of them at once
 # would only wait for each other.
 suites := MartletStoreTests MartletSQLiteTests MartletPostgresTests MartletPQTests MartletFaultTests MartletWorkerTests \
-  MartletTests MartletAppTests MartletCoreTests
+  MartletWebhooksTests MartletTests MartletTestingTests MartletAppTests MartletCoreTests
 
 test: deps test-deps check
 	@[ "$(sort $(suites))" = "$(sort $(notdir $(wildcard Tests/*Tests)))" ] \

@@ -21,13 +21,18 @@ let package = Package(
     name: "martlet",
     products: [
         .library(name: "Martlet", targets: ["Martlet"]),
+        .library(name: "MartletTesting", targets: ["MartletTesting"]),
         .executable(name: "martlet", targets: ["martlet"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -77,23 +82,43 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
+            name: "MartletWebhooks",
+            dependencies: [
+                "MartletCore", "MartletWorker",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Instrumentation", package: "swift-distributed-tracing"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: settings),
+        .target(
             name: "Martlet",
             dependencies: [
-                "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", log, lifecycle, signals,
+                "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWebhooks", "MartletWorker", log,
+                lifecycle, signals,
             ],
+            swiftSettings: settings),
+        // For the tests of programs that use the library.
+        .target(
+            name: "MartletTesting",
+            dependencies: ["Martlet", "MartletCore", "MartletSQLite", "MartletStore", "MartletWorker", log],
             swiftSettings: settings),
         .target(
             name: "MartletApp",
             dependencies: [
-                "Martlet", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWorker", "Yams", log,
-                lifecycle,
-                signals,
+                "Martlet", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWebhooks",
+                "MartletWorker", "Yams", log, lifecycle, signals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
         .target(
             name: "MartletTestSupport",
-            dependencies: ["CMartletLinux", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore"],
+            dependencies: [
+                "CMartletLinux", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "MartletStoreTests", dependencies: ["MartletCore", "MartletStore", "MartletTestSupport"],
@@ -109,6 +134,9 @@ let package = Package(
             name: "MartletBench",
             dependencies: [
                 "CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", "MartletWorker", log,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Benchmarks/MartletBench", swiftSettings: settings),
         // A user's program for the fault suite: its jobs are as bad as they can be.
@@ -136,9 +164,13 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "MartletTestingTests", dependencies: ["Martlet", "MartletCore", "MartletTesting"], swiftSettings: settings),
+        .testTarget(
             name: "MartletAppTests",
             dependencies: [
-                "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWorker", "martlet", log,
+                "MartletApp", "MartletCore", "MartletStore", "MartletTestSupport", "MartletWebhooks", "MartletWorker",
+                "martlet",
+                log,
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
@@ -146,6 +178,18 @@ let package = Package(
             name: "MartletFaultTests",
             dependencies: [
                 "FaultProgram", "MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "martlet",
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MartletWebhooksTests",
+            dependencies: [
+                "MartletCore", "MartletStore", "MartletTestSupport", "MartletWebhooks", "MartletWorker", log,
+                .product(name: "Instrumentation", package: "swift-distributed-tracing"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: settings),
     ]

@@ -26,6 +26,17 @@ begin
   end if;
 end $$;
 
+-- Null is none.
+create function check_expires_at(p_expires_at timestamptz, p_run_at timestamptz) returns void language plpgsql immutable
+  set search_path from current as $$
+begin
+  if p_expires_at < '0001-01-01 00:00:00Z' or p_expires_at >= '10000-01-01 00:00:00Z' then
+    raise 'expires_at: out of range; the years 1 to 9999' using errcode = '22023';
+  elsif p_expires_at <= p_run_at then
+    raise 'expires_at: is over before the job is due' using errcode = '22023';
+  end if;
+end $$;
+
 create function check_args(p_args text) returns void language plpgsql immutable set search_path from current as $$
 declare
   v_reason text;

@@ -52,7 +52,8 @@ end $$;
 create function take(
   p_lane int, p_worker bigint, p_limit int, p_bytes bigint,
   out lease bigint, out ids bigint[], out enqueued_at timestamptz[], out args text[], out attempts bigint[],
-  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out taken int, out bytes bigint, out moved boolean
+  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out expire_in bigint[],
+  out taken int, out bytes bigint, out moved boolean
 ) language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -73,7 +74,8 @@ begin
         c.position := 0;
       end if;
       with entry as materialized (
-        select j.xid, j.position, j.segment, j.id, j.enqueued_at, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.args
+        select j.xid, j.position, j.segment, j.id, j.enqueued_at, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.expires_at,
+          j.args
         from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
           and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
         order by j.lane, j.xid, j.position limit p_limit
@@ -81,7 +83,8 @@ begin
         select count(*)::int as n, array_agg(xid) as xids, array_agg(position) as positions, min(position) as first,
           max(position) as last, min(segment) as first_segment, max(segment) as last_segment,
           array_agg(enqueued_at) as enqueued, sum(octet_length(args)) as bytes,
-          bool_or(id is not null or max_attempts is not null or timeout_ms is not null) as special
+          bool_or(id is not null or max_attempts is not null or timeout_ms is not null or expires_at is not null)
+            as special
         from entry
       ), made as (
         insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, lane, count, open, bytes,
@@ -97,14 +100,16 @@ begin
         case when special then (select array_agg(e.attempt + 1::bigint) from entry e) end,
         case when special then (select array_agg(e.crashes::bigint) from entry e) end,
         case when special then (select array_agg(e.max_attempts::bigint) from entry e) end,
-        case when special then (select array_agg(e.timeout_ms) from entry e) end
-      into lease, taken, bytes, enqueued_at, args, ids, attempts, crashes, max_attempts, timeouts_ms
+        case when special then (select array_agg(e.timeout_ms) from entry e) end,
+        case when special then (
+          select array_agg((extract(epoch from e.expires_at - clock()) * 1000000)::bigint) from entry e) end
+      into lease, taken, bytes, enqueued_at, args, ids, attempts, crashes, max_attempts, timeouts_ms, expire_in
       from whole left join made on true;
       moved := lease is not null;
       v_careful := taken > 0 and not moved;
     end if;
     if v_careful then
-      select t.* into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, taken, bytes, moved
+      select t.* into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in, taken, bytes, moved
         from take_carefully(p_lane, p_worker, p_limit, p_bytes, c.xid, c.position, c.claimed, c.peak, c.s1, c.s2) t;
     end if;
     exit when moved or v_round = 2;
@@ -123,7 +128,8 @@ create function take_carefully(
   p_lane int, p_worker bigint, p_limit int, p_bytes bigint, p_xid xid8, p_position bigint, p_claimed bigint, p_peak bigint,
   p_s1 pg_snapshot, p_s2 pg_snapshot,
   out lease bigint, out ids bigint[], out enqueued_at timestamptz[], out args text[], out attempts bigint[],
-  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out taken int, out bytes bigint, out moved boolean
+  out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out expire_in bigint[],
+  out taken int, out bytes bigint, out moved boolean
 ) language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -173,20 +179,21 @@ begin
     -- They have served when the cursor has passed them.
     delete from tombstone t where v_marked and t.lane = p_lane and t.position in (select position from entry where dead)
   )
-  select made.id, made.count, made.bytes, e.ids, e.enqueued, e.args, e.attempts, e.crashes, e.max_attempts, e.timeouts
-  into lease, taken, bytes, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms
+  select made.id, made.count, made.bytes, e.ids, e.enqueued, e.args, e.attempts, e.crashes, e.max_attempts, e.timeouts, e.expire_in
+  into lease, taken, bytes, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in
   from made cross join lateral (
     select array_agg(coalesce(l.id, l.position)) as ids, array_agg(l.enqueued_at) as enqueued, array_agg(l.args) as args,
       array_agg(l.attempt + 1::bigint) as attempts, array_agg(l.crashes::bigint) as crashes, array_agg(l.max_attempts::bigint) as max_attempts,
-      array_agg(l.timeout_ms) as timeouts
+      array_agg(l.timeout_ms) as timeouts,
+      array_agg((extract(epoch from l.expires_at - clock()) * 1000000)::bigint) as expire_in
     from entry l where not l.dead and made.id is not null) e;
   moved := found;
 end $$;
 
 -- Jobs of the kinds asked for, the most urgent priority first, then the lane whose head waits longest; one call brings a
 -- bounded amount of args. A row is a lease, and its arrays go together: the n-th id, the n-th args. Those that would say
--- nothing are null: attempts when all are first ones, crashes when there were none, max_attempts and timeouts_ms when no job
--- has its own.
+-- nothing are null: attempts when all are first ones, crashes when there were none, max_attempts, timeouts_ms and expire_in
+-- when no job has its own. expire_in: microseconds from now until the job may not be started any more, negative when it is over.
 --
 -- One row without a lease: nothing now, but look again, and its kind says when. 'now': others were quicker where this call
 -- had waited, or a long run of cancelled jobs is not behind us yet. 'soon': a transaction in progress may append something
@@ -197,7 +204,7 @@ create function claim(
   p_worker bigint, p_kinds text[], p_limits int[], p_queues text[], p_limit int, p_sleep boolean default false
 ) returns table (
   lease bigint, kind text, queue text, priority int, ids bigint[], enqueued_at timestamptz[], args text[], attempts bigint[],
-  crashes bigint[], max_attempts bigint[], timeouts_ms bigint[]
+  crashes bigint[], max_attempts bigint[], timeouts_ms bigint[], expire_in bigint[]
 ) language plpgsql security definer
   set search_path from current
   -- The plan is pinned: with missing or stale statistics the planner would sort everything that waits.
@@ -220,6 +227,7 @@ declare
   v_moved boolean;
   l record;
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then perform check_isolation(); end if;
   if pg_current_xact_id_if_assigned() is null then v_void := set_config('synchronous_commit', 'off', true); end if;
   -- The first claim of a session plans for some ten milliseconds. Not under a lane's lock: there is no lane 0.
   if current_setting('martlet.has_planned', true) is distinct from 'yes' then
@@ -253,9 +261,9 @@ begin
       queue := l.queue;
       priority := l.priority;
       loop
-        select t.lease, t.ids, t.enqueued_at, t.args, t.attempts, t.crashes, t.max_attempts, t.timeouts_ms, t.taken, t.bytes,
-            t.moved
-          into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, v_taken, v_size, v_moved
+        select t.lease, t.ids, t.enqueued_at, t.args, t.attempts, t.crashes, t.max_attempts, t.timeouts_ms, t.expire_in, t.taken,
+            t.bytes, t.moved
+          into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in, v_taken, v_size, v_moved
           from take(l.id, p_worker, v_n, v_bytes) t;
         exit when not v_moved;
         if v_taken = 0 then
@@ -293,7 +301,7 @@ begin
     return;
   end if;
   lease := null; ids := null; enqueued_at := null; args := null; attempts := null; crashes := null; max_attempts := null;
-  timeouts_ms := null; queue := null; priority := null;
+  timeouts_ms := null; expire_in := null; queue := null; priority := null;
   kind := case when v_again then 'now' else 'soon' end;
   return next;
 end $$;

@@ -41,3 +41,14 @@ begin
   waited := float4_at(v_times, 0) * interval '1 second';
   ran := float4_at(v_times, 4) * interval '1 second';
 end $$;
+
+-- Each statement of what waits for a lock must see what was committed meanwhile. With one snapshot for a whole transaction two
+-- workers would read the same cursor, one after the other, and both be given its jobs.
+create function check_isolation() returns void language plpgsql stable set search_path from current as $$
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise 'transactions are %, and this needs read committed', current_setting('transaction_isolation')
+      using errcode = 'MT003',
+        hint = 'Look for default_transaction_isolation in the URL, in the settings of the role and in those of the database.';
+  end if;
+end $$;

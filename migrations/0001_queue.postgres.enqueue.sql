@@ -49,12 +49,13 @@ begin
 end $$;
 
 -- What Martlet's own clients call: jobs of any lanes, checked before. p_kinds, p_queues and p_priorities name the lanes;
--- p_lanes says for each job which (null: all the first). Jobs due later have a delay or a time in microseconds.
+-- p_lanes says for each job which (null: all the first). Jobs due later have a delay or a time in microseconds; so
+-- have those that expire.
 -- Returns an id per job, in order.
 create function enqueue_batch(
   p_args text[], p_kinds text[], p_queues text[], p_priorities int[], p_lanes int[] default null,
   p_max_attempts int[] default null, p_timeouts bigint[] default null, p_delays bigint[] default null,
-  p_times bigint[] default null
+  p_times bigint[] default null, p_expire_in bigint[] default null, p_expire_at bigint[] default null
 ) returns bigint[] language plpgsql security definer set search_path from current as $$
 declare
   v_lanes int[];
@@ -68,7 +69,7 @@ begin
   select array_agg(lane_of(q, k, p) order by n) into v_lanes
     from unnest(p_queues, p_kinds, p_priorities) with ordinality as l(q, k, p, n);
   select last_value into v_segment from segment_number;
-  if p_delays is null and p_times is null then
+  if p_delays is null and p_times is null and p_expire_in is null and p_expire_at is null then
     with entry as (
       insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
       select v_segment, v_lanes[coalesce(j.lane, 1)], v_now, j.max_attempts, j.timeout_ms, j.args
@@ -78,15 +79,17 @@ begin
   else
     with given as materialized (
       select nextval('position') as id, j.n, v_lanes[coalesce(j.lane, 1)] as lane, j.max_attempts, j.timeout_ms, j.args,
-        coalesce(v_now + j.delay * interval '1 microsecond', 'epoch'::timestamptz + j.time * interval '1 microsecond') as due
-      from unnest(p_args, p_lanes, p_max_attempts, p_timeouts, p_delays, p_times) with ordinality
-        as j(args, lane, max_attempts, timeout_ms, delay, time, n)
+        coalesce(v_now + j.delay * interval '1 microsecond', 'epoch'::timestamptz + j.time * interval '1 microsecond') as due,
+        coalesce(v_now + j.expire_in * interval '1 microsecond', 'epoch'::timestamptz + j.expire_at * interval '1 microsecond')
+          as expires_at
+      from unnest(p_args, p_lanes, p_max_attempts, p_timeouts, p_delays, p_times, p_expire_in, p_expire_at) with ordinality
+        as j(args, lane, max_attempts, timeout_ms, delay, time, expire_in, expire_at, n)
     ), later as (
-      insert into delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, args)
-      select id, lane, 'scheduled', due, v_now, max_attempts, timeout_ms, args from given where due > v_now
+      insert into delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, expires_at, args)
+      select id, lane, 'scheduled', due, v_now, max_attempts, timeout_ms, expires_at, args from given where due > v_now
     ), entry as (
-      insert into job (segment, lane, position, enqueued_at, max_attempts, timeout_ms, args)
-      select v_segment, lane, id, v_now, max_attempts, timeout_ms, args from given
+      insert into job (segment, lane, position, enqueued_at, max_attempts, timeout_ms, expires_at, args)
+      select v_segment, lane, id, v_now, max_attempts, timeout_ms, expires_at, args from given
       where due is null or due <= v_now order by n
     )
     select array_agg(id order by n) into v_ids from given;
@@ -98,7 +101,8 @@ end $$;
 -- For applications, inside their own transaction: select enqueue('resize', '{"file": "a.png"}').
 create function enqueue_many(
   kind text, args text[], queue text default 'default', priority int default 5,
-  run_at timestamptz default null, max_attempts int default null, timeout interval default null
+  run_at timestamptz default null, max_attempts int default null, timeout interval default null,
+  expires_at timestamptz default null
 ) returns bigint[] language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
@@ -106,6 +110,7 @@ declare
 begin
   perform check_job(kind, queue, priority, max_attempts, timeout);
   perform check_run_at(run_at);
+  perform check_expires_at(expires_at, run_at);
   if v_count is null or v_count > 10000 then
     raise 'args: % jobs in one call; at most 10000', coalesce(v_count::text, 'null') using errcode = '22023';
   end if;
@@ -115,13 +120,16 @@ begin
     p_timeouts => case when timeout is not null then
       array_fill((extract(epoch from timeout) * 1000)::bigint, array[v_count]) end,
     p_times => case when run_at > clock() then
-      array_fill((extract(epoch from run_at) * 1000000)::bigint, array[v_count]) end);
+      array_fill((extract(epoch from run_at) * 1000000)::bigint, array[v_count]) end,
+    p_expire_at => case when expires_at is not null then
+      array_fill((extract(epoch from expires_at) * 1000000)::bigint, array[v_count]) end);
 end $$;
 
 -- One job. The steps of enqueue_many without its arrays, because producers call it by the thousand.
 create function enqueue(
   kind text, args text default '{}', queue text default 'default', priority int default 5,
-  run_at timestamptz default null, max_attempts int default null, timeout interval default null
+  run_at timestamptz default null, max_attempts int default null, timeout interval default null,
+  expires_at timestamptz default null
 ) returns bigint language plpgsql security definer set search_path from current as $$
 #variable_conflict use_variable
 declare
@@ -131,6 +139,7 @@ declare
 begin
   perform check_args(args);
   if run_at is not null then perform check_run_at(run_at); end if;
+  if expires_at is not null then perform check_expires_at(expires_at, run_at); end if;
   select l.* into v_lane from lane l where l.queue = queue and l.kind = kind and l.priority = priority;
   -- A lane's name has been looked at when it was made.
   if not found or max_attempts is not null or timeout is not null then
@@ -139,14 +148,14 @@ begin
     select l.* into v_lane from lane l where l.id = v_id;
   end if;
   if run_at > v_now then
-    insert into delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, args)
+    insert into delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, expires_at, args)
       values (nextval('position'), v_lane.id, 'scheduled', run_at, v_now, max_attempts,
-        (extract(epoch from timeout) * 1000)::bigint, args)
+        (extract(epoch from timeout) * 1000)::bigint, expires_at, args)
       returning id into v_id;
   else
-    insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
+    insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, expires_at, args)
       values ((select last_value from segment_number), v_lane.id, v_now, max_attempts,
-        (extract(epoch from timeout) * 1000)::bigint, args)
+        (extract(epoch from timeout) * 1000)::bigint, expires_at, args)
       returning position into v_id;
   end if;
   if pg_sequence_last_value(v_lane.flag) = 2 then perform pg_notify(current_schema(), ''); end if;
@@ -155,13 +164,15 @@ end $$;
 -- For callers that bind json or jsonb. A literal goes to the one above.
 create function enqueue(
   kind text, args json, queue text default 'default', priority int default 5,
-  run_at timestamptz default null, max_attempts int default null, timeout interval default null
+  run_at timestamptz default null, max_attempts int default null, timeout interval default null,
+  expires_at timestamptz default null
 ) returns bigint language sql security definer set search_path from current as $$
-  select enqueue(kind, args::text, queue, priority, run_at, max_attempts, timeout)
+  select enqueue(kind, args::text, queue, priority, run_at, max_attempts, timeout, expires_at)
 $$;
 create function enqueue(
   kind text, args jsonb, queue text default 'default', priority int default 5,
-  run_at timestamptz default null, max_attempts int default null, timeout interval default null
+  run_at timestamptz default null, max_attempts int default null, timeout interval default null,
+  expires_at timestamptz default null
 ) returns bigint language sql security definer set search_path from current as $$
-  select enqueue(kind, args::text, queue, priority, run_at, max_attempts, timeout)
+  select enqueue(kind, args::text, queue, priority, run_at, max_attempts, timeout, expires_at)
 $$;

@@ -4,7 +4,7 @@
 create type job_row as (
   cursor bigint, id bigint, kind text, queue text, priority int, state text, attempt int, crashes int, max_attempts int,
   timeout_ms bigint, enqueued_at timestamptz, run_at timestamptz, started_at timestamptz, finished_at timestamptz,
-  worker text, args text, reason text, lease bigint
+  worker text, args text, reason text, lease bigint, expires_at timestamptz
 );
 
 -- The lease that holds an entry: the first of its lane under which it counts as claimed. Once claimed, always claimed, so
@@ -50,7 +50,7 @@ begin
     j.enqueued_at, j.run_at,
     case when m.mark = 1 then l.claimed_at + t.waited else l.claimed_at end,
     case when m.mark = 1 then l.claimed_at + t.waited + t.ran end,
-    v_worker, j.args, null::text, case when m.mark = 0 then l.id end
+    v_worker, j.args, null::text, case when m.mark = 0 then l.id end, j.expires_at
   from (
     select e.position, e.n::int - 1 as n, coalesce(get_byte(l.endings, e.n::int - 1), 0) as mark
     from (
@@ -67,12 +67,14 @@ end $$;
 create view delayed_row as
   select d.id as cursor, d.id, la.kind, la.queue, la.priority::int, d.state, d.attempt::int, d.crashes::int, d.max_attempts,
     d.timeout_ms, d.enqueued_at, d.run_at, null::timestamptz as started_at, null::timestamptz as finished_at,
-    null::text as worker, d.args, null::text as reason, null::bigint as lease
+    null::text as worker, d.args, null::text as reason, null::bigint as lease,
+    d.expires_at
   from delayed d join lane la on la.id = d.lane;
 
 create view failed_row as
   select f.id as cursor, f.id, la.kind, la.queue, la.priority::int, f.state, f.attempt::int, f.crashes::int, f.max_attempts,
-    f.timeout_ms, f.enqueued_at, f.run_at, f.started_at, f.finished_at, f.worker, f.args, f.reason, null::bigint as lease
+    f.timeout_ms, f.enqueued_at, f.run_at, f.started_at, f.finished_at, f.worker, f.args, f.reason, null::bigint as lease,
+    f.expires_at
   from failed f join lane la on la.id = f.lane;
 
 -- The one place where a job lives, which is what says its state. No row: there is no such job, or its retention is over.
@@ -98,7 +100,7 @@ begin
   elsif not exists (select 1 from tombstone t where t.lane = j.lane and t.position = j.position) then
     return query select w.position, coalesce(w.id, w.position), la.kind, la.queue, la.priority::int, 'available', w.attempt::int,
       w.crashes::int, w.max_attempts, w.timeout_ms, w.enqueued_at, w.run_at, null::timestamptz, null::timestamptz, null::text, w.args,
-      null::text, null::bigint
+      null::text, null::bigint, w.expires_at
       from job w join lane la on la.id = w.lane where w.position = j.position and w.segment = j.segment;
   end if;
 end $$;

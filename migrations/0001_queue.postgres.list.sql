@@ -72,7 +72,7 @@ begin
   v_few := v_some < p_limit + 1000;
   return query select w.position, coalesce(w.id, w.position), la.kind, la.queue, la.priority::int, 'available', w.attempt::int,
     w.crashes::int, w.max_attempts, w.timeout_ms, w.enqueued_at, w.run_at, null::timestamptz, null::timestamptz, null::text,
-    w.args, null::text, null::bigint
+    w.args, null::text, null::bigint, w.expires_at
   from (
     (select w.* from unnest(p_lanes) la, waiting(la, p_limit + 1000) w
       where v_few and w.position < p_before and (p_since is null or w.enqueued_at >= p_since)

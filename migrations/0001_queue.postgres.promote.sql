@@ -28,8 +28,8 @@ begin
       select id from delayed where run_at >= v_from and run_at <= v_now order by run_at, id limit p_limit for update skip locked)
     returning *
   ), entry as (
-    insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
-    select v_segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args
+    insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
+    select v_segment, lane, enqueued_at, id, run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args
     from due order by run_at, id
     returning lane, run_at
   )

@@ -115,8 +115,8 @@ begin
     running := running + (select jobs from end_worker(r.id, false, v_now));
   end loop;
   for r in select id from lane order by id loop
-    insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
-      select v_segment, lane, enqueued_at, coalesce(id, position), run_at, timeout_ms, max_attempts, attempt, crashes, args
+    insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
+      select v_segment, lane, enqueued_at, coalesce(id, position), run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args
       from waiting(r.id, 2147483647) where position <= v_last;
     get diagnostics v_rows = row_count;
     available := available + v_rows;

@@ -1,7 +1,7 @@
 -- What people do to jobs: retry, cancel, discard.
 
 -- retry, cancel or discard for jobs named one by one. With p_dry, only says what it would do. With p_only, jobs in another
--- state by now are passed over in silence.
+-- state by now are passed over in silence. A retry drops an expiry that is over: who asks for it wants the job to run.
 create function repair(
   p_repair text, p_ids bigint[], p_dry boolean, p_only text[] default null, out changed int, out requested int, out refused bigint[],
   out refused_states text[], out missing bigint[]
@@ -17,7 +17,12 @@ declare
   v_lanes int[] := '{}';
   r job_row;
 begin
+  perform check_isolation();
   changed := 0; requested := 0; refused := '{}'; refused_states := '{}'; missing := '{}';
+  if not p_dry then
+    -- A promotion under way ends first: what it moved is found where it went, and what is left stays here until we are done.
+    perform 1 from delayed where id = any(p_ids) order by id for update;
+  end if;
   if p_repair = 'cancel' and not p_dry then
     -- What waits must not be claimed while it is being cancelled.
     perform pg_advisory_xact_lock(lane_locks(), lane) from (
@@ -45,29 +50,32 @@ begin
     if p_repair = 'discard' then
       perform remove_failed(array[v_id]);
       delete from attempt_error where job = v_id;
+      delete from usage where job = v_id;
     elsif p_repair = 'retry' and r.state in ('failed', 'cancelled') then
-      insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
-        select v_segment, lane, enqueued_at, id, v_now, timeout_ms, max_attempts, attempt, 0, args
+      insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
+        select v_segment, lane, enqueued_at, id, v_now, timeout_ms, case when expires_at > v_now then expires_at end,
+          max_attempts, attempt, 0, args
         from failed where id = v_id for update
         returning lane || v_lanes into v_lanes;
       perform remove_failed(array[v_id]);
     elsif p_repair = 'retry' then
       with gone as (delete from delayed where id = v_id returning *)
-      insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
-        select v_segment, lane, enqueued_at, id, v_now, timeout_ms, max_attempts, attempt, crashes, args from gone
+      insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
+        select v_segment, lane, enqueued_at, id, v_now, timeout_ms, case when expires_at > v_now then expires_at end,
+          max_attempts, attempt, crashes, args from gone
         returning lane || v_lanes into v_lanes;
     elsif r.state = 'running' then
       insert into cancel_request values (r.lease, (
         select array_position(l.positions, r.cursor) - 1 from lease l where l.id = r.lease)) on conflict do nothing;
     elsif r.state = 'available' then
       insert into tombstone select lane, position from job where position = r.cursor;
-      insert into failed (id, lane, state, enqueued_at, run_at, finished_at, timeout_ms, max_attempts, attempt, crashes, args)
-        select v_id, lane, 'cancelled', enqueued_at, run_at, v_now, timeout_ms, max_attempts, attempt, crashes, args
+      insert into failed (id, lane, state, enqueued_at, run_at, finished_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
+        select v_id, lane, 'cancelled', enqueued_at, run_at, v_now, timeout_ms, expires_at, max_attempts, attempt, crashes, args
         from job where position = r.cursor;
     else
       with gone as (delete from delayed where id = v_id returning *)
-      insert into failed (id, lane, state, enqueued_at, run_at, finished_at, timeout_ms, max_attempts, attempt, crashes, args)
-        select id, lane, 'cancelled', enqueued_at, run_at, v_now, timeout_ms, max_attempts, attempt, crashes, args from gone;
+      insert into failed (id, lane, state, enqueued_at, run_at, finished_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
+        select id, lane, 'cancelled', enqueued_at, run_at, v_now, timeout_ms, expires_at, max_attempts, attempt, crashes, args from gone;
     end if;
   end loop;
   perform wake(v_lanes);

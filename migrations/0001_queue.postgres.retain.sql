@@ -41,7 +41,8 @@ begin
     order by l.id limit greatest(1, least(p_limit, 100)) for no key update skip locked
   ), done as (
     select e.position, o.first_segment, o.last_segment from old o, unnest(o.positions) with ordinality e(position, n)
-    where (exists (select 1 from result) or exists (select 1 from attempt_error))
+    where (exists (select 1 from result) or exists (select 1 from attempt_error)
+        or exists (select 1 from usage))
       and o.endings is not null and get_byte(o.endings, e.n::int - 1) = 1
   ), forgotten as (
     -- An entry in the log goes with its segment; errors of earlier attempts and results go now.
@@ -51,6 +52,8 @@ begin
     delete from result where job in (select job from forgotten)
   ), errors as (
     delete from attempt_error where job in (select job from forgotten)
+  ), usages as (
+    delete from usage where job in (select job from forgotten)
   ), emptied as (
     update lease l set count = 0, completed = 0, positions = null, endings = null, times = null, first = null,
       first_segment = null, last_segment = null
@@ -76,6 +79,7 @@ begin
     select id from failed where finished_at < p_before order by finished_at limit p_limit for update skip locked) f;
   perform remove_failed(v_ids);
   delete from attempt_error where job = any(v_ids);
+  delete from usage where job = any(v_ids);
   return coalesce(cardinality(v_ids), 0);
 end $$;
 
@@ -95,6 +99,9 @@ end $$;
 
 -- One segment is always made ahead, so that enqueue never waits for one: the number is set in a later transaction than the
 -- one that made the table. A segment is open for a sixth of the time that completed jobs are kept.
+--
+-- A sequence keeps its number when its transaction is undone. So what belongs to a turn is looked at each time, not only
+-- when the number is set; and dropping, which readers may hold up, undoes no turn.
 create function turn_segments(p_now timestamptz, p_completed interval) returns void language plpgsql
   set search_path from current as $$
 declare
@@ -105,19 +112,25 @@ begin
   -- One at a time, and nobody waits.
   if not pg_try_advisory_xact_lock(worker_locks(), -1) then return; end if;
   perform set_config('lock_timeout', '100ms', true);
+  select last_value into v_current from segment_number;
   begin
-    select last_value into v_current from segment_number;
     if (select opened_at from segment where number = v_current) < p_now - greatest(p_completed / 6, interval '10 minutes')
       and exists (select 1 from segment where number = v_current + 1)
     then
-      update segment set opened_at = p_now where number = v_current + 1;
-      perform setval('segment_number', v_current + 1);
-      v_current := v_current + 1;
+      v_current := setval('segment_number', v_current + 1);
+    end if;
+    update segment set opened_at = p_now where number = v_current and opened_at is null;
+    if not exists (select 1 from segment where number = v_current + 1) then
       v_name := 'job_' || v_current + 1;
       execute format('create table %I (like job including defaults)', v_name);
       execute format('alter table job attach partition %I for values in (%s)', v_name, v_current + 1);
       insert into segment values (v_current + 1, null);
     end if;
+  exception when lock_not_available or deadlock_detected then
+    -- Somebody reads or writes for longer than we want everybody to wait. Another time.
+    null;
+  end;
+  begin
     for s in
       select a.number from segment a join segment b on b.number = a.number + 1
       where a.number < v_current and b.opened_at < p_now - p_completed order by a.number limit 4
@@ -125,7 +138,6 @@ begin
       exit when not drop_segment(s.number, v_current);
     end loop;
   exception when lock_not_available or deadlock_detected then
-    -- Somebody reads or writes for longer than we want everybody to wait. Another time.
     null;
   end;
   perform set_config('lock_timeout', '0', true);
@@ -140,13 +152,13 @@ declare
   v_leases bigint[];
 begin
   if exists (select 1 from lease where first_segment <= p_number and count > 0 and open = 0) then return false; end if;
-  select array_agg(id) into v_leases from lease where first_segment <= p_number and open > 0;
+  select array_agg(id) into v_leases from lease where first_segment <= p_number and count > 0 and open > 0;
   if cardinality(v_leases) > 100 then return false; end if;
   if (select count(*) from (select 1 from lane la, waiting(la.id, 1001, p_number) limit 1001) w) > 1000 then return false; end if;
   -- From here on nobody claims or appends.
   lock table job in access exclusive mode;
   if exists (select 1 from lease where first_segment <= p_number and count > 0 and open = 0) then return false; end if;
-  select array_agg(id) into v_leases from lease where first_segment <= p_number and open > 0;
+  select array_agg(id) into v_leases from lease where first_segment <= p_number and count > 0 and open > 0;
   select array_agg(position) into v_positions from (
     select w.position from lane la, waiting(la.id, 2000, p_number) w where w.segment = p_number
     union all

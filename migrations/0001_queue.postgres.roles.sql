@@ -15,11 +15,12 @@ begin
   for r in
     select * from (values
       ('producer', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes']),
-      ('worker', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'claim', 'settle', 'register', 'heartbeat',
-        'deregister', 'recover', 'promote', 'retain', 'lane_counts', 'clock']),
+      ('worker', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'claim', 'settle',
+        'settle_and_enqueue', 'report_progress', 'register', 'heartbeat', 'last_report', 'deregister',
+        'recover', 'promote', 'retain', 'lane_counts', 'clock']),
       ('reader', array['find', 'lease_of', 'leased', 'is_claimed', 'list_jobs', 'list_running', 'list_available', 'newest_waiting',
-        'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'run_time', 'select_ids',
-        'is_home', 'is_ahead', 'audit']),
+        'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'run_time',
+        'select_ids', 'is_home', 'is_ahead', 'audit']),
       ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'repair', 'rebase_preview',
         'make_room', 'rebase'])) t(role, functions)
   loop

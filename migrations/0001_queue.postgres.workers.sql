@@ -1,21 +1,31 @@
 -- Workers: registration, heartbeats, and taking back what a dead one held. Any worker looks after the others.
 
 create function register(
-  p_name text, p_host text, p_pid int, p_version text, p_kinds text[], p_queues text[], p_concurrency int, p_lease_ms bigint
+  p_name text, p_host text, p_pid int, p_version text, p_kinds text[], p_queues text[], p_concurrency int, p_lease_ms bigint,
+  p_report text default null
 ) returns bigint language sql security definer set search_path from current as $$
-  insert into worker (name, host, pid, version, kinds, queues, concurrency, lease_ms, started_at, heartbeat_at, expires_at)
+  insert into worker (name, host, pid, version, kinds, queues, concurrency, lease_ms, started_at, heartbeat_at, expires_at,
+    report)
   select p_name, p_host, p_pid, p_version, p_kinds, p_queues, p_concurrency, p_lease_ms, now, now,
-    now + p_lease_ms * interval '1 millisecond'
+    now + p_lease_ms * interval '1 millisecond', p_report
   from clock() now returning id
 $$;
 
--- Keeps a worker and all its leases alive. Returns the running jobs that a person asked to stop; false when the worker had
--- been declared dead.
-create function heartbeat(p_worker bigint, out alive boolean, out leases bigint[], out indexes int[])
+-- What the newest worker of a name said of itself last, ended or not; or else the newest of its host.
+create function last_report(p_name text, p_host text) returns text language sql stable security definer
+  set search_path from current as $$
+  select report from worker where report is not null and (name = p_name or host = p_host)
+  order by name = p_name desc, id desc limit 1
+$$;
+
+-- Keeps a worker and all its leases alive, and what it says of itself where it says something. Returns the running jobs that
+-- a person asked to stop; false when the worker had been declared dead.
+create function heartbeat(p_worker bigint, p_report text default null, out alive boolean, out leases bigint[], out indexes int[])
   language plpgsql security definer set search_path from current as $$
 begin
   perform relax();
-  update worker set heartbeat_at = now, expires_at = now + lease_ms * interval '1 millisecond'
+  update worker set heartbeat_at = now, expires_at = now + lease_ms * interval '1 millisecond',
+      report = coalesce(p_report, report)
     from clock() now where id = p_worker and ended_at is null;
   alive := found;
   if alive then
@@ -44,7 +54,7 @@ begin
   jobs := 0;
   if leases = 0 then return; end if;
   with undone as materialized (
-    select j.position, j.lane, j.enqueued_at, j.id, j.run_at, j.timeout_ms, j.max_attempts, j.attempt, j.args,
+    select j.position, j.lane, j.enqueued_at, j.id, j.run_at, j.timeout_ms, j.expires_at, j.max_attempts, j.attempt, j.args,
       least(j.crashes + case when p_crashed then 1 else 0 end, 32767) as crashes, c.lease is not null as stopped,
       l.id as of_lease, l.claimed_at, e.n
     from lease l cross join lateral unnest(l.positions) with ordinality e(position, n)
@@ -52,15 +62,15 @@ begin
     left join cancel_request c on c.lease = l.id and c.index = e.n - 1
     where l.id = any(v_leases) and (l.endings is null or get_byte(l.endings, e.n::int - 1) = 0)
   ), again as (
-    insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, max_attempts, attempt, crashes, args)
-    select v_segment, lane, enqueued_at, coalesce(id, position), run_at, timeout_ms, max_attempts, attempt,
+    insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
+    select v_segment, lane, enqueued_at, coalesce(id, position), run_at, timeout_ms, expires_at, max_attempts, attempt,
       crashes, args
     from undone where not stopped and not (p_crashed and crashes >= 3) order by of_lease, n
     returning lane
   ), later as (
-    insert into delayed (id, lane, state, run_at, enqueued_at, timeout_ms, max_attempts, attempt, crashes, args)
+    insert into delayed (id, lane, state, run_at, enqueued_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
     select coalesce(id, position), lane, 'retryable',
-      p_now + least(3600, 10 * power(2, least(crashes - 3, 20))) * interval '1 second', enqueued_at, timeout_ms, max_attempts,
+      p_now + least(3600, 10 * power(2, least(crashes - 3, 20))) * interval '1 second', enqueued_at, timeout_ms, expires_at, max_attempts,
       attempt, crashes, args
     from undone where not stopped and p_crashed and crashes >= 3
     returning lane
@@ -70,9 +80,9 @@ begin
       'its worker died while it held this job; no attempt is charged', claimed_at, p_now, v_name
     from undone where not stopped and p_crashed order by of_lease, n
   ), final as (
-    insert into failed (id, lane, state, enqueued_at, run_at, finished_at, worker, timeout_ms, max_attempts, attempt, crashes,
+    insert into failed (id, lane, state, enqueued_at, run_at, finished_at, worker, timeout_ms, expires_at, max_attempts, attempt, crashes,
       args)
-    select coalesce(id, position), lane, 'cancelled', enqueued_at, run_at, p_now, v_name, timeout_ms, max_attempts,
+    select coalesce(id, position), lane, 'cancelled', enqueued_at, run_at, p_now, v_name, timeout_ms, expires_at, max_attempts,
       attempt + 1, crashes - case when p_crashed then 1 else 0 end, args
     from undone where stopped
   )
@@ -80,6 +90,7 @@ begin
     into jobs, v_lanes;
   update lease set open = 0, revoked_at = p_now, finished_at = p_now where id = any(v_leases);
   delete from cancel_request where lease = any(v_leases);
+  delete from progress where lease = any(v_leases);
   perform wake(v_lanes);
 end $$;
 

@@ -47,10 +47,12 @@ create table martlet_job (
   crashes integer not null default 0,   -- workers that died holding it
   max_attempts integer,
   timeout_ms integer,
+  expires_at integer,                   -- not started after this
   args text not null
 ) strict;
 create index martlet_job_lane on martlet_job (lane);  -- each entry ends in the position, by which it is read
 create index martlet_job_id on martlet_job (id) where id is not null;
+create index martlet_job_expires on martlet_job (lane) where expires_at is not null;
 
 -- A claim: the lane's entries first…upto, less those that were cancelled before. The newest of a lane is its cursor.
 create table martlet_lease (
@@ -63,6 +65,7 @@ create table martlet_lease (
   positions blob,                       -- null: all of first…upto; else the offset of each job from first
   open integer not null,                -- jobs not settled yet
   completed integer not null default 0,
+  noted integer not null default 0,     -- whether a job of it has said how far it is
   endings blob,                         -- a byte a job; see LeaseMarks
   times blob,                           -- per job: seconds from claim to start, seconds it ran (two 32-bit floats)
   claimed_at integer not null,
@@ -89,6 +92,16 @@ create table martlet_cancel_request (
   primary key (lease, idx)
 ) strict, without rowid;
 
+-- What running jobs said last of how far they are. Goes with the lease's end; of a job that has ended it means nothing.
+create table martlet_progress (
+  lease integer not null,
+  idx integer not null,
+  fraction real,
+  note text,
+  at integer not null,
+  primary key (lease, idx)
+) strict, without rowid;
+
 create table martlet_delayed (
   id integer primary key,
   lane integer not null,
@@ -99,6 +112,7 @@ create table martlet_delayed (
   crashes integer not null default 0,
   max_attempts integer,
   timeout_ms integer,
+  expires_at integer,
   args text not null
 ) strict;
 create index martlet_delayed_due on martlet_delayed (run_at);
@@ -120,6 +134,7 @@ create table martlet_failed (
   crashes integer not null,
   max_attempts integer,
   timeout_ms integer,
+  expires_at integer,
   args text not null
 ) strict;
 create index martlet_failed_state on martlet_failed (state);
@@ -160,6 +175,18 @@ create table martlet_result (
   value text not null
 ) strict;
 
+-- What an attempt took of the machine, as far as that is known.
+create table martlet_usage (
+  job integer not null,
+  lease integer not null,
+  attempt integer not null,
+  at integer not null,                  -- when it ended
+  peak_memory integer,                  -- bytes
+  processor_us integer,
+  blocked_us integer,
+  primary key (job, lease)
+) strict, without rowid;
+
 create table martlet_worker (
   id integer primary key autoincrement,
   name text not null,
@@ -175,16 +202,17 @@ create table martlet_worker (
   heartbeat_at integer not null,
   boot_id text not null,                -- which boot of the machine expires_boot_ms belongs to
   expires_boot_ms integer not null,     -- milliseconds since that boot, so that setting the clock expires nobody
+  report text,                          -- what it says of itself, JSON
   ended_at integer
 ) strict;
 create index martlet_worker_live on martlet_worker (id) where ended_at is null;
 
 -- For applications: an enqueue inside their own transaction.
 --   insert into martlet_enqueue (kind, args) values ('resize', '{"file": "a.png"}');
--- queue, priority, run_at (microseconds since 1970), max_attempts and timeout_ms may be given too.
+-- queue, priority, run_at, expires_at (both microseconds since 1970), max_attempts and timeout_ms may be given too.
 -- The new job's id is then: select position from martlet_counter.
-create view martlet_enqueue (kind, args, queue, priority, run_at, max_attempts, timeout_ms) as
-  select null, null, null, null, null, null, null where false;
+create view martlet_enqueue (kind, args, queue, priority, run_at, max_attempts, timeout_ms, expires_at) as
+  select null, null, null, null, null, null, null, null where false;
 
 create trigger martlet_enqueue_insert instead of insert on martlet_enqueue begin
   select raise(abort, 'kind: letters, digits and _ - . : / only, a letter or digit first, at most 128 bytes')
@@ -219,19 +247,23 @@ create trigger martlet_enqueue_insert instead of insert on martlet_enqueue begin
   select raise(abort, 'run_at: an integer, microseconds since 1970 in UTC, until the year 9999')
     where new.run_at is not null
       and (typeof(new.run_at) <> 'integer' or new.run_at not between 100000000000000 and 253402300799999999);
+  select raise(abort, 'expires_at: an integer, microseconds since 1970 in UTC, until the year 9999')
+    where new.expires_at is not null
+      and (typeof(new.expires_at) <> 'integer' or new.expires_at not between 100000000000000 and 253402300799999999);
+  select raise(abort, 'expires_at: is over before the job is due') where new.expires_at <= new.run_at;
   insert into martlet_lane (queue, kind, priority)
     values (coalesce(new.queue, 'default'), new.kind, coalesce(new.priority, 5))
     on conflict do nothing;
   update martlet_counter set position = position + 1;
-  insert into martlet_delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, args)
+  insert into martlet_delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, expires_at, args)
     select c.position, l.id, 'scheduled', new.run_at, cast((julianday('now') - 2440587.5) * 86400000000 as integer),
-      new.max_attempts, new.timeout_ms, coalesce(new.args, '{}')
+      new.max_attempts, new.timeout_ms, new.expires_at, coalesce(new.args, '{}')
     from martlet_counter c, martlet_lane l
     where l.queue = coalesce(new.queue, 'default') and l.kind = new.kind and l.priority = coalesce(new.priority, 5)
       and new.run_at > (julianday('now') - 2440587.5) * 86400000000;
-  insert into martlet_job (position, lane, enqueued_at, max_attempts, timeout_ms, args)
+  insert into martlet_job (position, lane, enqueued_at, max_attempts, timeout_ms, expires_at, args)
     select c.position, l.id, cast((julianday('now') - 2440587.5) * 86400000000 as integer),
-      new.max_attempts, new.timeout_ms, coalesce(new.args, '{}')
+      new.max_attempts, new.timeout_ms, new.expires_at, coalesce(new.args, '{}')
     from martlet_counter c, martlet_lane l
     where l.queue = coalesce(new.queue, 'default') and l.kind = new.kind and l.priority = coalesce(new.priority, 5)
       and not exists (select 1 from martlet_delayed d where d.id = c.position);

@@ -16,13 +16,15 @@ struct Case: Sendable {
     private static let sqlite = [
         Case("sqlite.enqueue", Throughput.enqueueCase), Case("sqlite.single", Throughput.singleCase),
         Case("sqlite.drain", Throughput.drainCase), Case("sqlite.pickup", PickUp.sqliteCase),
-        Case("sqlite.idle", Idle.sqliteCase), Case("sqlite.process", LargeDatabase.processCase),
+        Case("sqlite.http", HTTPJobs.sqliteCase), Case("sqlite.idle", Idle.sqliteCase),
+        Case("sqlite.process", LargeDatabase.processCase),
         Case("sqlite.large", LargeDatabase.largeCase),
     ]
 
     /// How jobs are run, whatever the engine; on SQLite.
     private static let running = [
-        Case("run.waits", ManyWaits.run), Case("run.inflight", InFlight.run), Case("run.children", Children.run),
+        Case("run.waits", ManyWaits.run), Case("run.threads", Blocking.threads), Case("run.rude", Blocking.rude),
+        Case("run.children", Children.run), Case("run.inflight", InFlight.run),
         Case("run.auto", Adapting.run),
     ]
 

@@ -4,13 +4,16 @@ import MartletStore
 
 /// Puts jobs into the queue. Safe to share; calls that wait together are committed together.
 public final class Client: Sendable {
-    let store: any JobStore
+    package let store: any JobStore
     private let encoder = JSONEncoder()
 
     /// Opens the database. On SQLite, makes or updates its tables where that is needed; on PostgreSQL `martlet migrate up` does.
     public init(_ database: Database) async throws(MartletError) {
         store = try await database.open()
     }
+
+    /// For a store that is open already; ``close()`` closes it.
+    package init(store: any JobStore) { self.store = store }
 
     /// Adds one job. When this returns it is on disk, and survives the end of everything.
     /// - Parameters:
@@ -19,15 +22,16 @@ public final class Client: Sendable {
     ///   - time: due only then; not together with a delay.
     ///   - maxAttempts: 1 to 1 000; nil: as the kind says.
     ///   - timeout: longest time one run may take; nil: as the kind says.
+    ///   - expires: not started after that, neither first nor again: the job then fails as `expired`. Nil: never.
     /// - Throws: ``InvalidInput`` naming the field, ``MartletError``, or what the job's own encoding throws.
     @discardableResult
     public func enqueue<J: Job>(
         _ job: J, queue: String = "default", priority: Int = 5, in delay: Duration? = nil, at time: Timestamp? = nil,
-        maxAttempts: Int? = nil, timeout: Duration? = nil
+        maxAttempts: Int? = nil, timeout: Duration? = nil, expires: NewJob.Expiry? = nil
     ) async throws -> JobID {
         try await enqueue(
             contentsOf: CollectionOfOne(job), queue: queue, priority: priority, in: delay, at: time,
-            maxAttempts: maxAttempts, timeout: timeout)[0]
+            maxAttempts: maxAttempts, timeout: timeout, expires: expires)[0]
     }
 
     /// Adds many jobs, all or none. At most ``Limits/enqueueBatch`` at a time.
@@ -35,11 +39,12 @@ public final class Client: Sendable {
     @discardableResult
     public func enqueue<Jobs: Collection>(
         contentsOf jobs: Jobs, queue: String = "default", priority: Int = 5, in delay: Duration? = nil,
-        at time: Timestamp? = nil, maxAttempts: Int? = nil, timeout: Duration? = nil
+        at time: Timestamp? = nil, maxAttempts: Int? = nil, timeout: Duration? = nil,
+        expires: NewJob.Expiry? = nil
     ) async throws -> [JobID] where Jobs.Element: Job {
         let template = try NewJob(
             kind: Jobs.Element.kind, queue: queue, priority: Priority(validating: priority),
-            start: Self.start(delay: delay, time: time), maxAttempts: maxAttempts, timeout: timeout)
+            start: Self.start(delay: delay, time: time), maxAttempts: maxAttempts, timeout: timeout, expires: expires)
         let new = try jobs.map { try template.with(args: JSONText(encoding: $0, with: encoder)) }
         return try await enqueue(new)
     }
@@ -67,7 +72,7 @@ public final class Client: Sendable {
 }
 
 extension JSONText {
-    init(encoding value: some Encodable, with encoder: JSONEncoder) throws {
+    package init(encoding value: some Encodable, with encoder: JSONEncoder) throws {
         let data = try encoder.encode(value)
         guard data.count <= Limits.argsBytes else {
             throw InvalidInput(field: "args", reason: "\(data.count) bytes of JSON; at most \(Limits.argsBytes)")

@@ -35,16 +35,17 @@ public struct EnqueueStatement: Sendable, Equatable {
     ///   - time: due only then; not together with a delay.
     ///   - maxAttempts: 1 to 1 000; nil: as the kind says.
     ///   - timeout: longest time one run may take; nil: as the kind says.
+    ///   - expires: not started after that; counted like the delay. Nil: never.
     /// - Throws: ``InvalidInput`` naming the field, or what the job's own encoding throws.
     public init<J: Job>(
         _ job: J, queue: String = "default", priority: Int = 5, in delay: Duration? = nil, at time: Timestamp? = nil,
-        maxAttempts: Int? = nil, timeout: Duration? = nil, for dialect: Dialect = .postgres()
+        maxAttempts: Int? = nil, timeout: Duration? = nil, expires: NewJob.Expiry? = nil, for dialect: Dialect = .postgres()
     ) throws {
         self.init(
             try NewJob(
                 kind: J.kind, args: JSONText(encoding: job, with: JSONEncoder()), queue: queue,
                 priority: Priority(validating: priority), start: Client.start(delay: delay, time: time),
-                maxAttempts: maxAttempts, timeout: timeout), for: dialect)
+                maxAttempts: maxAttempts, timeout: timeout, expires: expires), for: dialect)
     }
 
     /// A job of any kind, also of one that no type of this program stands for.
@@ -85,6 +86,17 @@ public struct EnqueueStatement: Sendable, Equatable {
         if let timeout = job.timeout {
             add("timeout", "\(timeout.milliseconds)") { "\($0)::bigint * interval '1 millisecond'" }
         }
+        switch job.expires {
+        case nil: break
+        case .after(let time)?:
+            add("expires_at", "\(time.microseconds)") {
+                "pg_catalog.clock_timestamp() + \($0)::bigint * interval '1 microsecond'"
+            }
+        case .at(let time)?:
+            add("expires_at", "\(time.microseconds)") {
+                "'epoch'::timestamptz + \($0)::bigint * interval '1 microsecond'"
+            }
+        }
         let quoted = "\"" + schema.replacing("\"", with: "\"\"") + "\""
         return EnqueueStatement(
             sql: "select \(quoted).enqueue(\(arguments.joined(separator: ", ")))", parameters: parameters)
@@ -115,6 +127,16 @@ public struct EnqueueStatement: Sendable, Equatable {
         }
         if let attempts = job.maxAttempts { add("max_attempts", "\(attempts)") { "cast(\($0) as integer)" } }
         if let timeout = job.timeout { add("timeout_ms", "\(timeout.milliseconds)") { "cast(\($0) as integer)" } }
+        switch job.expires {
+        case nil: break
+        case .after(let time)?:
+            add("expires_at", "\(time.microseconds)") {
+                "cast((julianday('now') - 2440587.5) * 86400000000 as integer) + cast(\($0) as integer)"
+            }
+        case .at(let time)?:
+            // What is over is over; the view takes a number this small for a mistake in the unit.
+            add("expires_at", "\(max(time.microseconds, 100_000_000_000_000))") { "cast(\($0) as integer)" }
+        }
         return EnqueueStatement(
             sql:
                 "insert into martlet_enqueue (\(columns.joined(separator: ", "))) "

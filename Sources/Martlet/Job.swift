@@ -15,9 +15,13 @@ import MartletCore
 /// The properties are the job's args; they are kept as JSON. A run happens *at least* once: a worker that dies in the
 /// middle leaves the job to another one, so a run must bear being repeated.
 ///
-/// Returning completes the job. Throwing fails this attempt, and ``retry`` says when the next one is due; throw
+/// Returning completes the job, and what is returned is its result (``Output``). Throwing fails this attempt, and ``retry`` says when the next one is due; throw
 /// ``Snooze``, ``Discard`` or ``Retry`` to say otherwise.
 public protocol Job: Codable, Sendable {
+    /// What a run returns. Kept as the job's result when it is `Encodable`, as JSON of at most ``Limits/resultBytes``; a greater
+    /// one ends the job as failed. ``Client/result(of:as:)`` reads it.
+    associatedtype Output: Sendable = Void
+
     /// The name by which jobs find their handler: letters, digits and `_ - . : /`. Changing it orphans the jobs that wait.
     static var kind: String { get }
     static var retry: RetryPolicy { get }
@@ -33,8 +37,10 @@ public protocol Job: Codable, Sendable {
     static var executor: Executor { get }
     /// What a run may take of the machine, for ``Executor/process``.
     static var limits: ProcessLimits { get }
+    /// Around each run, inside of the worker's own; the first is the outermost.
+    static var middleware: [any Middleware] { get }
 
-    func run(_ context: JobContext) async throws
+    func run(_ context: JobContext) async throws -> Output
 }
 
 extension Job {
@@ -44,4 +50,5 @@ extension Job {
     public static var adaptsConcurrency: Bool { false }
     public static var executor: Executor { .coroutine }
     public static var limits: ProcessLimits { .none }
+    public static var middleware: [any Middleware] { [] }
 }

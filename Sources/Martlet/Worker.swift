@@ -38,6 +38,12 @@ public final class Worker: Service {
         /// How long ended jobs are kept. 0 to 100 years.
         public var keepCompleted: Duration = .seconds(86_400)
         public var keepFailed: Duration = .seconds(30 * 86_400)
+        /// Around each run of every kind, the first outermost; see ``Middleware``.
+        public var middleware: [any Middleware] = []
+        /// Are told what happens.
+        public var observers: [any WorkerObserver] = []
+        /// Names of args and the like whose values are kept out of errors and of Martlet's own log lines; see ``Redaction``.
+        public var redact: Set<String> = Redaction.defaultKeys
 
         public init() {}
     }
@@ -60,29 +66,42 @@ public final class Worker: Service {
     /// A program that calls it can also run the suspects alone when it has crashed: each job that was running at that moment
     /// gets a child of its own the next time, so that the culprit takes nobody with it. And runs that need the main actor can
     /// have it only in a child that came here.
-    public static func runAsChild(jobs: [any Job.Type]) async {
+    ///
+    /// - Parameter middleware: what ``Configuration/middleware`` says in the worker, for the runs that happen in children.
+    public static func runAsChild(jobs: [any Job.Type], middleware: [any Middleware] = []) async {
         hasChildMode.store(true, ordering: .releasing)
-        if ChildMode.isChild { await ChildMode.serve(Handler.bodies(jobs)) }
+        if ChildMode.isChild { await ChildMode.serve(Handler.bodies(jobs, middleware)) }
     }
 
     /// In a child process that another worker started, it never returns; see ``runAsChild(jobs:)``.
     ///
-    /// - Throws: ``InvalidInput`` when two job types share a kind, a kind is no name, or a limit makes no sense.
+    /// - Parameter webhooks: kinds that are HTTP calls, and need no type of this program.
+    /// - Throws: ``InvalidInput`` when two job types share a kind, a kind is no name, a limit makes no sense, or a secret that a
+    ///   webhook needs is not there.
     public init(
-        _ client: Client, jobs: [any Job.Type], configuration: Configuration = Configuration(),
+        _ client: Client, jobs: [any Job.Type], webhooks: [Webhook] = [], configuration: Configuration = Configuration(),
         logger: Logger = Logger(label: "martlet")
     ) throws(InvalidInput) {
-        if ChildMode.isChild { ChildMode.serve(Handler.bodies(jobs)) }
+        if ChildMode.isChild { ChildMode.serve(Handler.bodies(jobs, configuration.middleware)) }
         let hasChildMode = Self.hasChildMode.load(ordering: .acquiring) || jobs.contains { $0.executor == .process }
         var handlers: [Handler] = []
         for job in jobs {
             guard !handlers.contains(where: { $0.kind == job.kind }) else {
                 throw InvalidInput(field: "jobs", reason: "two of them have the kind \(job.kind)")
             }
-            handlers.append(try Handler(job, hasChildMode: hasChildMode))
+            handlers.append(try Handler(job, middleware: configuration.middleware, hasChildMode: hasChildMode))
         }
+        for webhook in webhooks {
+            guard !handlers.contains(where: { $0.kind == webhook.kind }) else {
+                throw InvalidInput(field: "webhooks", reason: "the kind \(webhook.kind) is there already")
+            }
+            handlers.append(try Handler(webhook))
+        }
+        let observers = configuration.observers
+        let tell: @Sendable (WorkerEvent) -> Void = { event in for observer in observers { observer.observe(event) } }
         service = WorkerService(
-            store: client.store, handlers: handlers, configuration: try WorkerConfiguration(configuration), logger: logger)
+            store: client.store, handlers: handlers, configuration: try WorkerConfiguration(configuration), logger: logger,
+            observer: observers.isEmpty ? nil : tell)
     }
 
     /// Works until it is told to stop, or has drained the queue.
@@ -142,6 +161,7 @@ extension WorkerConfiguration {
             lease: configuration.lease,
             poll: configuration.poll, grace: configuration.grace, maxMemory: configuration.maxMemory,
             drain: configuration.drain,
-            retention: RetentionPolicy(completed: configuration.keepCompleted, failed: configuration.keepFailed))
+            retention: RetentionPolicy(completed: configuration.keepCompleted, failed: configuration.keepFailed),
+            redaction: Redaction(keys: configuration.redact))
     }
 }

@@ -5,18 +5,24 @@ enum SelfRestart {
     /// What the new program is to know of the old one.
     static let failedVariable = "MARTLET_JOBS_FAILED"
 
-    /// Everything must be closed and written that matters; descriptors but the standard ones go.
-    /// - Parameter failed: jobs failed so far, for `--fail-on-error` at the end.
-    /// - Returns: why it could not be done.
-    static func perform(arguments: [String], failed: Bool) -> String {
-        // Most are closed by themselves; of a library's nobody can know.
-        for descriptor in openDescriptors() where descriptor > STDERR_FILENO { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-        if failed { setenv(failedVariable, "1", 1) }
-        // Ignored signals and blocked ones would stay so, and a stop in this moment be lost.
+    /// From here on signals end the process at once, as nothing is left to do in good order. Ignored or blocked ones would stay
+    /// so in the new program, and a stop that comes in between be lost.
+    static func letSignalsThrough() {
         for number in [SIGTERM, SIGINT, SIGPIPE, SIGXFSZ] { signal(number, SIG_DFL) }
         var none = sigset_t()
         sigemptyset(&none)
         pthread_sigmask(SIG_SETMASK, &none, nil)
+    }
+
+    /// Everything must be closed and written that matters; descriptors but the standard ones go.
+    /// - Parameter failed: jobs failed so far, for `--fail-on-error` at the end.
+    /// - Returns: why it could not be done.
+    static func perform(arguments: [String], failed: Bool) -> String {
+        // What helped the programs before this one to start children ended with them, and waits to be looked at.
+        while waitpid(-1, nil, WNOHANG) > 0 {}
+        // Most are closed by themselves; of a library's nobody can know.
+        for descriptor in openDescriptors() where descriptor > STDERR_FILENO { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        if failed { setenv(failedVariable, "1", 1) }
         var argv: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         argv.append(nil)
         execv(program(), argv)

@@ -5,6 +5,8 @@ package enum Ending: Sendable, Equatable {
     case retryable(JobError, after: Duration)
     /// Runs again after the delay, nothing charged.
     case snoozed(Duration)
+    /// The child that ran the job alone died of it: a crash is charged and no attempt; due again after the delay.
+    case crashed(JobError, after: Duration)
     /// Final.
     case failed(JobError, FailureReason)
     case cancelled
@@ -13,13 +15,15 @@ package enum Ending: Sendable, Equatable {
 }
 
 /// Why a job is `failed`.
-package enum FailureReason: String, Sendable, Codable {
+public enum FailureReason: String, Sendable, Codable {
     /// Its attempts are used up.
     case exhausted
     /// Its handler, or a person, gave it up.
     case discarded
-    /// It killed the processes that ran it.
+    /// It ended the process that ran it, and did so too often.
     case crashed
+    /// Its time was over before a worker could start it. It did not run.
+    case expired
 }
 
 extension Ending {
@@ -28,7 +32,7 @@ extension Ending {
     ///
     /// - Parameters:
     ///   - attempt: the number of the attempt that just ended, from 1.
-    ///   - crashes: how many workers died while they ran it, before this attempt.
+    ///   - crashes: how many had been charged to the job before.
     ///   - random: uniform in 0..<1, for the jitter.
     package init(
         _ outcome: Outcome, attempt: Int, maxAttempts: Int, crashes: Int = 0, retry: RetryPolicy, random: Double
@@ -45,19 +49,34 @@ extension Ending {
                     after: Self.schedulable(asked ?? retry.delay(afterAttempt: attempt, random: random)))
         case .snooze(let delay):
             self = .snoozed(Self.schedulable(delay))
+        case .crashed(let error):
+            self =
+                crashes + 1 >= Limits.crashes
+                ? .failed(error, .crashed)
+                : .crashed(error, after: Self.schedulable(retry.delay(afterAttempt: crashes + 1, random: random)))
         case .discard(let error):
             self = .failed(error, .discarded)
         case .cancelled:
             self = .cancelled
         case .interrupted:
             self = .givenBack
-        case .crashed(let error):
-            // Each run alone is an attempt, and those before this one died of it as well: a job that is suspected gets as
-            // many of them as its crashes leave it, whatever its attempts are.
-            self =
-                crashes + attempt >= Limits.crashes
-                ? .failed(error, .crashed)
-                : .retryable(error, after: Self.schedulable(retry.delay(afterAttempt: attempt, random: random)))
+        }
+    }
+
+    /// Of a job that a worker came to only when its time was over.
+    package static func expired(late: Duration) -> Ending {
+        // Always in seconds, so that all of a kind are one group of failures.
+        let seconds = max(1, Int64(late.inSeconds.rounded(.up)))
+        return .failed(
+            JobError(type: "expired", message: "expired \(seconds) s before a worker came to it; it was not run"), .expired)
+    }
+
+    /// What it adds to the job's attempts and crashes.
+    package var charge: (attempts: Int, crashes: Int) {
+        switch self {
+        case .completed, .retryable, .cancelled, .failed(_, .exhausted), .failed(_, .discarded): (1, 0)
+        case .crashed, .failed(_, .crashed): (0, 1)
+        case .snoozed, .givenBack, .failed(_, .expired): (0, 0)
         }
     }
 

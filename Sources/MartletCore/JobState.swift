@@ -22,6 +22,14 @@ public enum JobState: String, Sendable, CaseIterable, Codable {
     /// Stopped by a person.
     case cancelled
 
+    /// Nobody runs it now, and somebody will.
+    public var waits: Bool {
+        switch self {
+        case .scheduled, .available, .retryable: true
+        case .running, .completed, .failed, .cancelled: false
+        }
+    }
+
     public var isFinal: Bool {
         switch self {
         case .completed, .failed, .cancelled: true

@@ -29,6 +29,10 @@ public enum Limits {
     public static let maxAttempts = 1...1_000
     /// Attempts when nobody said otherwise: with the default backoff about ten days of trying.
     public static let defaultMaxAttempts = 25
+    /// Processes that a job may end before it has failed: the first may be bad luck, the third is not.
+    public static let crashes = 3
+    /// What a running job may say of how far it is, bytes: a line of a listing.
+    public static let progressNoteBytes = 200
     /// How far ahead a job may be scheduled.
     public static let scheduleAhead: Duration = .seconds(366 * 86_400 * 10)
     /// When a job may be scheduled: the years that RFC 3339 can write, 1 to 9999.
@@ -60,6 +64,4 @@ public enum Limits {
     public static let childFiles = 8...1_048_576
     /// What a look at them all can hold.
     public static let childProcesses = 1...4_096
-    /// So many deaths of the processes that ran a job end it: two can be bad luck.
-    public static let crashes = 3
 }

@@ -1,8 +1,15 @@
 /// A job about to be enqueued. Made only from valid parts, so a store never has to look again.
-public struct NewJob: Sendable {
+public struct NewJob: Sendable, Equatable {
     /// When a job may first run.
     public enum Start: Sendable, Equatable {
         case now
+        /// Counted by the database's clock, from the moment of the enqueue.
+        case after(Duration)
+        case at(Timestamp)
+    }
+
+    /// Until when a job may first or again be started. A run that has begun goes on.
+    public enum Expiry: Sendable, Equatable {
         /// Counted by the database's clock, from the moment of the enqueue.
         case after(Duration)
         case at(Timestamp)
@@ -17,6 +24,8 @@ public struct NewJob: Sendable {
     public let maxAttempts: Int?
     /// nil: as configured for the kind where it runs.
     public let timeout: Duration?
+    /// nil: it may start at any time.
+    public let expires: Expiry?
 
     public static let defaultQueue = "default"
 
@@ -28,11 +37,13 @@ public struct NewJob: Sendable {
         priority: Priority = .default,
         start: Start = .now,
         maxAttempts: Int? = nil,
-        timeout: Duration? = nil
+        timeout: Duration? = nil,
+        expires: Expiry? = nil
     ) throws(InvalidInput) {
         try Name.validate(kind, field: "kind")
         try Name.validate(queue, field: "queue")
         try Self.validate(start)
+        if let expires { try Self.validate(expires, start) }
         if let maxAttempts, !Limits.maxAttempts.contains(maxAttempts) {
             throw InvalidInput(
                 field: "max_attempts",
@@ -54,6 +65,7 @@ public struct NewJob: Sendable {
         self.start = start
         self.maxAttempts = maxAttempts
         self.timeout = timeout
+        self.expires = expires
     }
 
     private static func validate(_ start: Start) throws(InvalidInput) {
@@ -65,6 +77,26 @@ public struct NewJob: Sendable {
         case .at(let time):
             guard Limits.scheduleAt.contains(time) else {
                 throw InvalidInput(field: "at", reason: "is out of range; the years 1 to 9999")
+            }
+        }
+    }
+
+    private static func validate(_ expiry: Expiry, _ start: Start) throws(InvalidInput) {
+        switch expiry {
+        case .after(let time):
+            guard time > .zero else { throw InvalidInput(field: "expires_in", reason: "must be longer than nothing") }
+            guard time <= Limits.scheduleAhead else {
+                throw InvalidInput(field: "expires_in", reason: "is more than ten years")
+            }
+            if case .after(let delay) = start, time <= delay {
+                throw InvalidInput(field: "expires_in", reason: "is over before the job is due")
+            }
+        case .at(let time):
+            guard Limits.scheduleAt.contains(time) else {
+                throw InvalidInput(field: "expires_at", reason: "is out of range; the years 1 to 9999")
+            }
+            if case .at(let due) = start, time <= due {
+                throw InvalidInput(field: "expires_at", reason: "is over before the job is due")
             }
         }
     }

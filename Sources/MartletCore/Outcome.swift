@@ -8,12 +8,13 @@ public enum Outcome: Sendable, Equatable {
     case snooze(Duration)
     /// Do not try again.
     case discard(JobError)
+    /// The child process that ran this job alone died of it: a signal, a trap, out of memory. Run again, up to
+    /// ``Limits/crashes`` times; no attempt is charged.
+    case crashed(JobError)
     /// A person asked for the stop.
     case cancelled
     /// The worker stopped before the handler was done, or before it began. No attempt is charged.
     case interrupted
-    /// It ran alone, because workers had died while they ran it, and its process died again. See ``Limits/crashes``.
-    case crashed(JobError)
 }
 
 /// What went wrong in one attempt, as it is kept and shown.

@@ -31,10 +31,14 @@ extension Duration {
     package var milliseconds: Int64 { microseconds / 1_000 }
 
     package var inSeconds: Double {
-        // Not from the 128 bits of attoseconds, whose conversion takes as long as running a small job.
+        // Not from the 128 bits of attoseconds, whose conversion takes as long as running a small job; but what a caller or a
+        // handler asked for may be longer than the 64 bits of `components` hold, which end the process then.
+        guard magnitude < Limits.longestDuration else { return Double(attoseconds) * 1e-18 }
         let (seconds, attoseconds) = components
         return Double(seconds) + Double(attoseconds) * 1e-18
     }
+
+    private var magnitude: Duration { self < .zero ? .zero - self : self }
 
     /// The nearest duration in the range.
     package func clamped(to range: ClosedRange<Duration>) -> Duration {

@@ -88,7 +88,7 @@ package final class PostgresStore: JobStore {
         hinting = Hints(database.client, channel: database.place.schema, conninfo: listener, remark: remark)
         enqueueing = Gather(limit: Limits.enqueueBatch) { jobs throws(StoreError) in try await enqueue.run(jobs, database) }
         claiming = Claim(database.place)
-        settling = Settle(database.place)
+        settling = Settle(database.place, enqueue)
         working = Workers(database.place)
         repairing = Repairs(database.place)
         rows = JobRows(database.place)
@@ -116,7 +116,13 @@ package final class PostgresStore: JobStore {
     }
 
     package func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply {
-        try await settling.run(settlements, database)
+        let reply = try await settling.run(settlements, database)
+        if settlements.contains(where: { !$0.followUps.isEmpty }) { hinting.announce() }
+        return reply
+    }
+
+    package func progress(_ reports: [JobProgress]) async throws(StoreError) -> Set<LeaseID> {
+        try await working.progress(reports, database)
     }
 
     package func promote(limit: Int) async throws(StoreError) -> PromotionReply {
@@ -131,8 +137,12 @@ package final class PostgresStore: JobStore {
         try await working.register(worker, database)
     }
 
-    package func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply {
-        try working.heartbeat(worker, database)
+    package func lastReport(name: String, host: String) async throws(StoreError) -> JSONText? {
+        try await working.lastReport(name: name, host: host, database)
+    }
+
+    package func heartbeat(_ worker: WorkerID, report: JSONText?) throws(StoreError) -> HeartbeatReply {
+        try working.heartbeat(worker, report: report, database)
     }
 
     package func deregister(_ worker: WorkerID) async throws(StoreError) {

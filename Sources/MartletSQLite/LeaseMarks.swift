@@ -14,6 +14,7 @@ struct LeaseMarks {
         case failed = 4
         case cancelled = 5
         case givenBack = 6
+        case crashed = 7
     }
 
     private(set) var endings: [UInt8]
@@ -56,6 +57,7 @@ extension Ending {
         case .completed: .completed
         case .retryable: .retryable
         case .snoozed: .snoozed
+        case .crashed: .crashed
         case .failed: .failed
         case .cancelled: .cancelled
         case .givenBack: .givenBack

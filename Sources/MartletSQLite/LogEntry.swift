@@ -26,9 +26,10 @@ struct LogEntry {
         try db.run(
             """
             insert into martlet_job
-              (position, id, lane, enqueued_at, run_at, attempt, crashes, max_attempts, timeout_ms, args)
+              (position, id, lane, enqueued_at, run_at, attempt, crashes, max_attempts, timeout_ms,
+               expires_at, args)
             select ?2, coalesce(id, position), lane, enqueued_at, run_at, attempt + ?3, crashes + ?4, max_attempts,
-              timeout_ms, args
+              timeout_ms, expires_at, args
             from martlet_job where position = ?1
             """,
             .int(position), .int(try Positions.take(1, db)), .int(attempts), .int(crashes))
@@ -39,9 +40,9 @@ struct LogEntry {
         try db.run(
             """
             insert into martlet_delayed
-              (id, lane, state, run_at, enqueued_at, attempt, crashes, max_attempts, timeout_ms, args)
+              (id, lane, state, run_at, enqueued_at, attempt, crashes, max_attempts, timeout_ms, expires_at, args)
             select coalesce(id, position), lane, ?2, ?3, enqueued_at, attempt + ?4, crashes + ?5, max_attempts, timeout_ms,
-              args
+              expires_at, args
             from martlet_job where position = ?1
             """,
             .int(position), .text(state.rawValue), .int(time.microseconds), .int(attempts), .int(crashes))
@@ -49,20 +50,21 @@ struct LogEntry {
     }
 
     func end(
-        _ state: JobState, reason: FailureReason? = nil, failure: Int64? = nil, attempts: Int, _ history: History,
-        now: Timestamp, _ db: Database
+        _ state: JobState, reason: FailureReason? = nil, failure: Int64? = nil, attempts: Int, crashes: Int = 0,
+        _ history: History, now: Timestamp, _ db: Database
     ) throws {
         try db.run(
             """
             insert into martlet_failed
               (id, lane, state, reason, failure, enqueued_at, run_at, started_at, finished_at, worker, attempt, crashes,
-               max_attempts, timeout_ms, args)
-            select coalesce(id, position), lane, ?2, ?3, ?4, enqueued_at, run_at, ?5, ?6, ?7, attempt + ?8, crashes,
-              max_attempts, timeout_ms, args
+               max_attempts, timeout_ms, expires_at, args)
+            select coalesce(id, position), lane, ?2, ?3, ?4, enqueued_at, run_at, ?5, ?6, ?7, attempt + ?8, crashes + ?9,
+              max_attempts, timeout_ms, expires_at, args
             from martlet_job where position = ?1
             """,
             .int(position), .text(state.rawValue), .optional(reason?.rawValue), .optional(failure),
-            .optional(history.startedAt?.microseconds), .int(now.microseconds), .optional(history.worker), .int(attempts))
+            .optional(history.startedAt?.microseconds), .int(now.microseconds), .optional(history.worker), .int(attempts),
+            .int(crashes))
         try expectOne(db)
     }
 

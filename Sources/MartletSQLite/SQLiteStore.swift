@@ -82,7 +82,14 @@ package final class SQLiteStore: JobStore {
 
     package func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply {
         let clock = options.clock
-        return try await writer.perform { db in try Settle.run(settlements, now: clock.now(), db) }
+        let reply = try await writer.perform { db in try Settle.run(settlements, now: clock.now(), db) }
+        if settlements.contains(where: { !$0.followUps.isEmpty }) { watch.announce() }
+        return reply
+    }
+
+    package func progress(_ reports: [JobProgress]) async throws(StoreError) -> Set<LeaseID> {
+        let clock = options.clock
+        return try await writer.perform(.relaxed) { db in try Report.run(reports, now: clock.now(), db) }
     }
 
     package func promote(limit: Int) async throws(StoreError) -> PromotionReply {
@@ -110,9 +117,13 @@ package final class SQLiteStore: JobStore {
         }
     }
 
-    package func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply {
+    package func lastReport(name: String, host: String) async throws(StoreError) -> JSONText? {
+        try await read { db in try Workers.lastReport(name: name, host: host, db) }
+    }
+
+    package func heartbeat(_ worker: WorkerID, report: JSONText?) throws(StoreError) -> HeartbeatReply {
         let clock = options.clock
-        return try writer.performBlocking(.relaxed) { db in try Workers.heartbeat(worker, clock: clock, db) }
+        return try writer.performBlocking(.relaxed) { db in try Workers.heartbeat(worker, report: report, clock: clock, db) }
     }
 
     package func deregister(_ worker: WorkerID) async throws(StoreError) {
@@ -174,7 +185,8 @@ package final class SQLiteStore: JobStore {
     // MARK: Views
 
     package func job(_ id: JobID) async throws(StoreError) -> JobDetail? {
-        try await read { db in try Detail.run(id, db) }
+        let clock = options.clock
+        return try await read { db in try Detail.run(id, now: clock.now(), db) }
     }
 
     package func list(_ query: JobQuery) async throws(StoreError) -> JobPage {
@@ -202,7 +214,7 @@ package final class SQLiteStore: JobStore {
 
     package func diagnose() async throws(StoreError) -> [Finding] {
         let (files, liveness) = (files, liveness)
-        return try await read { db in try Diagnose.run(files, liveness, db) }
+        return try await read { db in try Diagnose.run(files, liveness, now: liveness.clock.now(), db) }
     }
 
     package func hints() -> AsyncStream<Void> { watch.listen() }

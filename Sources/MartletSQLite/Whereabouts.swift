@@ -39,7 +39,7 @@ enum Whereabouts {
         switch lease.marks[index] {
         case .completed: return .leased(entry, lease, index: index)
         case .open: return lease.isRevoked ? nil : .leased(entry, lease, index: index)
-        case .retryable, .snoozed, .failed, .cancelled, .givenBack: return nil
+        case .retryable, .snoozed, .crashed, .failed, .cancelled, .givenBack: return nil
         }
     }
 

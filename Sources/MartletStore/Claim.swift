@@ -50,21 +50,25 @@ package struct LeasedJob: Sendable {
     package let id: JobID
     /// Number of the attempt this lease allows, from 1.
     package let attempt: Int
-    /// How many workers died while they held it.
+    /// How many workers, or children that ran it alone, died while they held it.
     package let crashes: Int
     package let maxAttempts: Int?
     package let timeout: Duration?
+    /// How long after the claim it may still be started, by the database's clock; negative when its time was over. Nil: for ever.
+    package let expiresIn: Duration?
     package let enqueuedAt: Timestamp
     package let args: JSONText
 
     package init(
-        id: JobID, attempt: Int, crashes: Int, maxAttempts: Int?, timeout: Duration?, enqueuedAt: Timestamp, args: JSONText
+        id: JobID, attempt: Int, crashes: Int, maxAttempts: Int?, timeout: Duration?, expiresIn: Duration? = nil,
+        enqueuedAt: Timestamp, args: JSONText
     ) {
         self.id = id
         self.attempt = attempt
         self.crashes = crashes
         self.maxAttempts = maxAttempts
         self.timeout = timeout
+        self.expiresIn = expiresIn
         self.enqueuedAt = enqueuedAt
         self.args = args
     }

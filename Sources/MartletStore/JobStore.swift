@@ -18,21 +18,32 @@ package protocol JobStore: Sendable {
     /// An empty answer means nothing is available now.
     func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease]
 
-    /// Writes how jobs ended. Settlements under a lost lease, or of a job settled before, change nothing and are
+    /// Writes how jobs ended, and enqueues their follow-ups with them. Settlements under a lost lease, or of a job settled before, change nothing and are
     /// named in the reply; all others are durable.
     func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply
 
+    /// Keeps what running jobs say of how far they are; the last of each counts, and goes when the job ends. What comes under
+    /// a lost lease, or of a job that has ended, changes nothing. Need not survive a power loss.
+    /// - Returns: the leases that were no longer the worker's.
+    func progress(_ reports: [JobProgress]) async throws(StoreError) -> Set<LeaseID>
+
     func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID
+
+    /// What the newest other worker of this name said of itself last, or else the newest of this host; nil when none is
+    /// remembered. So what a worker has learned outlives it.
+    func lastReport(name: String, host: String) async throws(StoreError) -> JSONText?
 
     /// Keeps a worker and all its leases alive for another lease time. Called from a thread of its own, so it blocks
     /// that thread and needs no task to make progress.
-    func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply
+    /// - Parameter report: what it says of itself, a ``WorkerReport``; nil: as before. Worth sending when it has changed.
+    func heartbeat(_ worker: WorkerID, report: JSONText?) throws(StoreError) -> HeartbeatReply
 
     /// Ends a registration. Leases it still has are recovered as a dead worker's are.
     func deregister(_ worker: WorkerID) async throws(StoreError)
 
     /// Looks for workers that died, revokes their leases and appends what they had not done again, with an error that says
-    /// so and no attempt charged. From a job's third such crash on it waits before it runs again, longer each time.
+    /// so and no attempt charged. From a job's third crash on it waits before it runs again, longer each time; but no job fails
+    /// for that its worker died, as it may be innocent.
     func recover() async throws(StoreError) -> RecoveryReply
 
     /// Moves scheduled and retryable jobs whose time has come into the log.
@@ -82,4 +93,10 @@ package protocol JobStore: Sendable {
 
     /// Finishes what was begun and lets go of the database. Later calls throw ``StoreError/Code/closed``.
     func close() async
+}
+
+extension JobStore {
+    package func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply {
+        try heartbeat(worker, report: nil)
+    }
 }

@@ -49,13 +49,15 @@ package struct JobSummary: Sendable {
     package let error: AttemptError?
     /// It runs, and a person asked it to stop.
     package let cancelRequested: Bool
+    /// How far it is, while it runs and says so.
+    package let progress: ProgressReport?
     /// Where the listing goes on after this job.
     package let cursor: Int64
 
     package init(
         id: JobID, kind: String, queue: String, priority: Priority, state: JobState, attempt: Int, maxAttempts: Int,
         enqueuedAt: Timestamp, runAt: Timestamp?, startedAt: Timestamp?, finishedAt: Timestamp?, worker: String?,
-        args: JSONText, error: AttemptError?, cancelRequested: Bool, cursor: Int64
+        args: JSONText, error: AttemptError?, cancelRequested: Bool, progress: ProgressReport? = nil, cursor: Int64
     ) {
         self.id = id
         self.kind = kind
@@ -72,6 +74,7 @@ package struct JobSummary: Sendable {
         self.args = args
         self.error = error
         self.cancelRequested = cancelRequested
+        self.progress = progress
         self.cursor = cursor
     }
 }
@@ -97,6 +100,32 @@ package struct AttemptError: Sendable, Equatable {
     }
 }
 
+/// What one attempt took of the machine.
+package struct AttemptUsage: Sendable, Equatable {
+    package let attempt: Int
+    /// When it ended.
+    package let at: Timestamp
+    package let usage: Usage
+
+    package init(attempt: Int, at: Timestamp, usage: Usage) {
+        self.attempt = attempt
+        self.at = at
+        self.usage = usage
+    }
+}
+
+/// Until when a job may be started.
+package struct JobExpiry: Sendable, Equatable {
+    package let at: Timestamp
+    /// By the store's clock: it waits, and when a worker comes to it, it will fail instead of being run.
+    package let isOver: Bool
+
+    package init(at: Timestamp, isOver: Bool) {
+        self.at = at
+        self.isOver = isOver
+    }
+}
+
 /// Everything that is known of one job.
 package struct JobDetail: Sendable {
     package let summary: JobSummary
@@ -106,20 +135,26 @@ package struct JobDetail: Sendable {
     package let lease: LeaseID?
     package let crashes: Int
     package let timeout: Duration?
+    /// nil: it may start at any time.
+    package let expiry: JobExpiry?
     /// Oldest first.
     package let errors: [AttemptError]
+    /// Of the attempts of which something is known, oldest first.
+    package let usage: [AttemptUsage]
     package let result: JSONText?
 
     package init(
         summary: JobSummary, reason: FailureReason?, lease: LeaseID?, crashes: Int, timeout: Duration?,
-        errors: [AttemptError], result: JSONText?
+        expiry: JobExpiry? = nil, errors: [AttemptError], usage: [AttemptUsage] = [], result: JSONText?
     ) {
         self.summary = summary
         self.reason = reason
         self.lease = lease
         self.crashes = crashes
         self.timeout = timeout
+        self.expiry = expiry
         self.errors = errors
+        self.usage = usage
         self.result = result
     }
 }

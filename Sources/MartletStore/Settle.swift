@@ -13,9 +13,12 @@ package struct Settlement: Sendable, Equatable {
     package let ran: Duration
     /// Kept where it is known.
     package let usage: Usage?
+    /// Enqueued with the settlement, exactly when it is accepted.
+    package let followUps: [NewJob]
 
     package init(
-        lease: LeaseID, index: Int, ending: Ending, maxAttempts: Int, waited: Duration, ran: Duration, usage: Usage? = nil
+        lease: LeaseID, index: Int, ending: Ending, maxAttempts: Int, waited: Duration, ran: Duration, usage: Usage? = nil,
+        followUps: [NewJob] = []
     ) {
         self.lease = lease
         self.index = index
@@ -24,6 +27,7 @@ package struct Settlement: Sendable, Equatable {
         self.waited = waited
         self.ran = ran
         self.usage = usage
+        self.followUps = followUps
     }
 }
 

@@ -71,3 +71,15 @@ package struct Finding: Sendable, Equatable {
         self.message = message
     }
 }
+
+extension Finding {
+    /// - Parameter waiting: jobs past their expiry that still wait, per queue and kind.
+    package static func expired(_ waiting: [(queue: String, kind: String, count: Int)]) -> Finding {
+        guard !waiting.isEmpty else { return Finding("expired", .ok, "no job waits past its expiry") }
+        let jobs = waiting.map { "\($0.count) of \($0.kind) in \($0.queue)" }.joined(separator: ", ")
+        return Finding(
+            "expired", .warning,
+            "too late to be run: \(jobs); each fails as expired when a worker comes to it, so see that there are enough of them"
+        )
+    }
+}

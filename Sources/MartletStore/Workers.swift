@@ -13,10 +13,12 @@ package struct WorkerRegistration: Sendable, Equatable {
     package let concurrency: Int
     /// How long the worker may be silent before others take its jobs.
     package let lease: Duration
+    /// What it says of itself from the start, a ``WorkerReport``.
+    package let report: JSONText?
 
     package init(
         name: String, host: String, pid: Int, version: String, kinds: [String], queues: [String]?, concurrency: Int,
-        lease: Duration
+        lease: Duration, report: JSONText? = nil
     ) {
         self.name = name
         self.host = host
@@ -26,6 +28,7 @@ package struct WorkerRegistration: Sendable, Equatable {
         self.queues = queues
         self.concurrency = concurrency
         self.lease = lease
+        self.report = report
     }
 }
 
@@ -89,10 +92,12 @@ package struct WorkerSummary: Sendable, Equatable {
     package let heartbeatAt: Timestamp
     package let alive: Bool
     package let running: Int
+    /// What it said of itself last, a ``WorkerReport``.
+    package let report: JSONText?
 
     package init(
         id: WorkerID, name: String, host: String, pid: Int, version: String, kinds: [String], queues: [String]?,
-        concurrency: Int, startedAt: Timestamp, heartbeatAt: Timestamp, alive: Bool, running: Int
+        concurrency: Int, startedAt: Timestamp, heartbeatAt: Timestamp, alive: Bool, running: Int, report: JSONText? = nil
     ) {
         self.id = id
         self.name = name
@@ -106,5 +111,6 @@ package struct WorkerSummary: Sendable, Equatable {
         self.heartbeatAt = heartbeatAt
         self.alive = alive
         self.running = running
+        self.report = report
     }
 }

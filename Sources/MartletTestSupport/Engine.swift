@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import MartletCore
 import MartletPostgres
 import MartletSQLite
@@ -27,6 +28,20 @@ package struct StoreFixture: Sendable {
     package let another: @Sendable () async throws -> any JobStore
     /// Lets time pass for the store, and for every other opening.
     package let advance: @Sendable (Duration) -> Void
+    private let select: @Sendable (String) throws -> [Int64]
+
+    fileprivate init(
+        store: any JobStore, another: @escaping @Sendable () async throws -> any JobStore,
+        advance: @escaping @Sendable (Duration) -> Void, select: @escaping @Sendable (String) throws -> [Int64]
+    ) {
+        self.store = store
+        self.another = another
+        self.advance = advance
+        self.select = select
+    }
+
+    /// The first column of a table, by its name without a prefix: what no verb shows is looked up there.
+    package func keys(in table: String) throws -> [Int64] { try select(table) }
 }
 
 /// Runs a test on a new database, and looks afterwards whether every job is where its state says.
@@ -39,7 +54,13 @@ package func withStore(_ engine: Engine, _ body: (StoreFixture) async throws -> 
             let open: @Sendable () async throws -> any JobStore = {
                 try await SQLiteStore.open(SQLiteOptions(path: path, busyTimeout: .seconds(60), clock: clock))
             }
-            try await check(StoreFixture(store: try await open(), another: open, advance: clock.advance), body)
+            try await check(
+                StoreFixture(store: try await open(), another: open, advance: clock.advance) { table in
+                    let database = try DatabaseQueue(path: path)
+                    let keys = try database.read { try Int64.fetchAll($0, sql: "select * from martlet_\(table) order by 1") }
+                    try database.close()
+                    return keys
+                }, body)
         }
     case .postgres, .pooled:
         try await withPostgresSchema { schema in
@@ -47,7 +68,12 @@ package func withStore(_ engine: Engine, _ body: (StoreFixture) async throws -> 
             if engine == .pooled { options.url = try PgBouncer.shared().url() }
             let chosen = options
             let open: @Sendable () async throws -> any JobStore = { try await PostgresStore.open(chosen) }
-            try await check(StoreFixture(store: try await open(), another: open, advance: schema.advance), body)
+            try await check(
+                StoreFixture(store: try await open(), another: open, advance: schema.advance) { table in
+                    try schema.psql("select * from \(table) order by 1").split(separator: "\n").compactMap {
+                        Int64($0.prefix { $0 != "|" })
+                    }
+                }, body)
         }
     }
 }

@@ -6,11 +6,12 @@ extension StoreFixture {
     @discardableResult
     package func enqueue(
         _ kind: String = "work", count: Int = 1, args: String = "{}", queue: String = "default", priority: Int = 5,
-        start: NewJob.Start = .now, maxAttempts: Int? = nil, timeout: Duration? = nil
+        start: NewJob.Start = .now, maxAttempts: Int? = nil, timeout: Duration? = nil,
+        expires: NewJob.Expiry? = nil
     ) async throws -> [JobID] {
         let job = try NewJob(
             kind: kind, args: JSONText(validating: args), queue: queue, priority: Priority(validating: priority),
-            start: start, maxAttempts: maxAttempts, timeout: timeout)
+            start: start, maxAttempts: maxAttempts, timeout: timeout, expires: expires)
         return try await store.enqueue(Array(repeating: job, count: count))
     }
 
@@ -73,10 +74,13 @@ extension ClaimRequest {
 }
 
 extension Settlement {
-    package static func testing(_ lease: LeaseID, _ index: Int, _ ending: Ending, maxAttempts: Int = 25) -> Settlement {
+    package static func testing(
+        _ lease: LeaseID, _ index: Int, _ ending: Ending, maxAttempts: Int = 25, usage: Usage? = nil,
+        followUps: [NewJob] = []
+    ) -> Settlement {
         Settlement(
             lease: lease, index: index, ending: ending, maxAttempts: maxAttempts, waited: .milliseconds(1),
-            ran: .milliseconds(5))
+            ran: .milliseconds(5), usage: usage, followUps: followUps)
     }
 }
 

@@ -15,6 +15,7 @@ final class Engine: Sendable {
     private let access: StoreAccess
     private let settler: Settler
     private let floor: Floor
+    private let progress: ProgressBoard
     private let heart: Heart
     private let control: Control
     private let memory: MemoryWatch?
@@ -36,9 +37,10 @@ final class Engine: Sendable {
         let access = StoreAccess(herald: herald) { control.fail($0) }
         self.access = access
         settler = Settler(store: store, access: access, herald: herald)
+        progress = ProgressBoard(store: store, access: access)
         floor = Floor(
             handlers: handlers, configuration: configuration, logger: logger, herald: herald, settler: settler,
-            emptied: control.hurried)
+            progress: progress, emptied: control.hurried)
         let settler = settler
         memory = configuration.maxMemory.map { limit in
             MemoryWatch(limit: limit, hasWorked: { settler.tally.settled > 0 }) { excess in
@@ -73,6 +75,7 @@ final class Engine: Sendable {
         let promoter: Task<Void, Never>
         let keeper: Task<Void, Never>
         let settler: Task<Void, Never>
+        let progress: Task<Void, Never>
     }
 
     private func start() -> Parts {
@@ -99,7 +102,8 @@ final class Engine: Sendable {
             claimer: Task.detached { await claimer.run() },
             promoter: Task.detached { await promoter.run() },
             keeper: Task.detached { await keeper.run() },
-            settler: Task.detached { [settler, floor] in await settler.run { floor.lose(leases: $0) } })
+            settler: Task.detached { [settler, floor] in await settler.run { floor.lose(leases: $0) } },
+            progress: Task.detached { [progress, floor] in await progress.run { floor.lose(leases: $0) } })
     }
 
     // MARK: Ending
@@ -116,7 +120,8 @@ final class Engine: Sendable {
         parts.hints.cancel()
         await emptyFloor(mode)
         // A claim that was under way gives back what it brought, so its end comes before the last flush.
-        let loops = [parts.claimer, parts.promoter, parts.keeper]
+        progress.close()
+        let loops = [parts.claimer, parts.promoter, parts.keeper, parts.progress]
         for loop in loops { _ = await loop.ends(within: Self.patience) }
         _ = await settler.flushed(within: Self.patience)
         settler.close()

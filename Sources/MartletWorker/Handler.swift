@@ -85,11 +85,16 @@ package struct HandlerCall: Sendable {
     package let args: JSONText
     package let enqueuedAt: Timestamp
     package let timeout: Duration?
+    /// The job's index in its lease.
+    let index: Int
+    private let startedAt: Moment
+    private let progress: (any ProgressSink)?
     private let base: Logger
 
     package init(
         id: JobID, kind: String, queue: String, attempt: Int, maxAttempts: Int, lease: LeaseID, args: JSONText,
-        enqueuedAt: Timestamp, timeout: Duration?, logger: Logger
+        enqueuedAt: Timestamp, timeout: Duration?, index: Int = 0, startedAt: Moment = .now,
+        progress: (any ProgressSink)? = nil, logger: Logger
     ) {
         self.id = id
         self.kind = kind
@@ -100,8 +105,17 @@ package struct HandlerCall: Sendable {
         self.args = args
         self.enqueuedAt = enqueuedAt
         self.timeout = timeout
+        self.index = index
+        self.startedAt = startedAt
+        self.progress = progress
         self.base = logger
     }
+
+    /// Says how far the run is. Written now and then; the last counts.
+    package func tell(fraction: Double?, note: String?) { progress?.tell(self, fraction: fraction, note: note) }
+
+    /// What is left of the timeout; nil: there is none.
+    package var timeLeft: Duration? { timeout.map { startedAt + $0 - .now } }
 
     /// Says which job speaks. Made when asked for: most jobs never log, and its dictionary costs more than running a small job.
     package var logger: Logger {

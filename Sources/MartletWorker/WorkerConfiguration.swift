@@ -1,4 +1,5 @@
 import Glibc
+import MartletCore
 import MartletStore
 
 package struct WorkerConfiguration: Sendable {
@@ -32,13 +33,16 @@ package struct WorkerConfiguration: Sendable {
     package var recovery: Duration
     /// How often ended jobs are looked through for those past their retention.
     package var cleaning: Duration
+    /// What is kept out of errors and the log.
+    package var redaction: Redaction
 
     package init(
         name: String? = nil, version: String = "unknown", queues: [String]? = nil, concurrency: Int = 10,
         blockingThreads: Int = 64,
         lease: Duration = .seconds(30), poll: Duration = .seconds(1), grace: Duration = .seconds(30), maxMemory: Int? = nil,
         drain: Bool = false,
-        retention: RetentionPolicy = RetentionPolicy(), recovery: Duration = .seconds(1), cleaning: Duration = .seconds(60)
+        retention: RetentionPolicy = RetentionPolicy(), recovery: Duration = .seconds(1), cleaning: Duration = .seconds(60),
+        redaction: Redaction = Redaction()
     ) {
         precondition(concurrency > 0 && lease > .zero && poll > .zero && grace >= .zero)
         self.name = name ?? "\(Self.host):\(getpid())"
@@ -54,6 +58,7 @@ package struct WorkerConfiguration: Sendable {
         self.retention = retention
         self.recovery = recovery
         self.cleaning = cleaning
+        self.redaction = redaction
     }
 
     static let host: String = {

@@ -51,6 +51,8 @@ package enum HeartbeatLoss: String, Sendable {
     case declaredDead
     /// No renewal succeeded for almost a lease time.
     case expired
+    /// The answer to a claim was lost: there may be a lease that nobody here knows of.
+    case unansweredClaim
 }
 
 package enum StopMode: Sendable, Comparable {

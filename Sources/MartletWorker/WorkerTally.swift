@@ -19,7 +19,7 @@ package struct WorkerTally: Sendable, Equatable {
     mutating func count(_ ending: Ending) {
         switch ending {
         case .completed: completed += 1
-        case .retryable: retried += 1
+        case .retryable, .crashed: retried += 1
         case .snoozed: snoozed += 1
         case .failed: failed += 1
         case .cancelled: cancelled += 1

@@ -11,7 +11,8 @@ struct Probing: Job {
     var path = ""
 
     enum Act: String, Codable {
-        case succeed, fail, snooze, discard, exit, segfault, log, writePID, computeForAMoment, allocate, cleanUp, spin, spawn
+        case succeed, fail, snooze, discard, exit, segfault, log, writePID, computeForAMoment, allocate, cleanUp, spin,
+            spawn, follow
     }
 
     func run(_ context: JobContext) async throws {
@@ -26,6 +27,11 @@ struct Probing: Job {
             // Not by `kill`: the runtime's handler, where there is one, expects the instruction to be tried again.
             UnsafeMutablePointer<Int>(bitPattern: Int(getpid() & 0) + 16)?.pointee = 1
         case .log: context.logger.warning("halfway", metadata: ["share": "0.5"])
+        case .follow:
+            context.progress(0.25, "quarter")
+            try context.enqueue(
+                Probing(act: .log, path: "\u{e9}"), queue: "next", priority: 2, in: .seconds(3), maxAttempts: 4,
+                timeout: .seconds(9), expires: .after(.seconds(60)))
         case .writePID: try note(getpid())
         case .computeForAMoment:
             let end = clock() + 50 * CLOCKS_PER_SEC / 1_000

@@ -5,8 +5,8 @@ struct EndingTests {
     private let error = JobError(type: "exit", message: "exit status 3")
     private let retry = RetryPolicy(backoff: .exponential(base: .seconds(2), cap: .seconds(60)), jitter: 0)
 
-    private func ending(_ outcome: Outcome, attempt: Int = 1) -> Ending {
-        Ending(outcome, attempt: attempt, maxAttempts: 3, retry: retry, random: 0.5)
+    private func ending(_ outcome: Outcome, attempt: Int = 1, crashes: Int = 0) -> Ending {
+        Ending(outcome, attempt: attempt, maxAttempts: 3, crashes: crashes, retry: retry, random: 0.5)
     }
 
     @Test func `a completed run completes the job, with its result`() {
@@ -17,6 +17,23 @@ struct EndingTests {
     @Test func `a failed attempt is due again by the policy`() {
         #expect(ending(.retry(error)) == .retryable(error, after: .seconds(2)))
         #expect(ending(.retry(error), attempt: 2) == .retryable(error, after: .seconds(4)))
+    }
+
+    @Test func `the third crash ends the job, whatever attempts are left, and the first two leave them`() {
+        #expect(ending(.crashed(error)) == .crashed(error, after: .seconds(2)))
+        #expect(ending(.crashed(error), attempt: 3, crashes: 1) == .crashed(error, after: .seconds(4)))
+        #expect(ending(.crashed(error), crashes: 2) == .failed(error, .crashed))
+        #expect(ending(.crashed(error), crashes: 7) == .failed(error, .crashed))
+        #expect(ending(.retry(error), crashes: 2) == .retryable(error, after: .seconds(2)), "only a crash counts as one")
+    }
+
+    @Test func `what is charged is either an attempt or a crash`() {
+        let charges: [(Ending, attempts: Int, crashes: Int)] = [
+            (.retryable(error, after: .zero), 1, 0), (.failed(error, .exhausted), 1, 0), (.failed(error, .discarded), 1, 0),
+            (.crashed(error, after: .zero), 0, 1), (.failed(error, .crashed), 0, 1), (.failed(error, .expired), 0, 0),
+            (.snoozed(.zero), 0, 0), (.givenBack, 0, 0),
+        ]
+        for (ending, attempts, crashes) in charges { #expect(ending.charge == (attempts, crashes)) }
     }
 
     @Test func `a handler may say when`() {
@@ -50,17 +67,5 @@ struct EndingTests {
         #expect(ending(.discard(error), attempt: attempt) == .failed(error, .discarded))
         #expect(ending(.cancelled, attempt: attempt) == .cancelled)
         #expect(ending(.interrupted, attempt: attempt) == .givenBack)
-    }
-
-    @Test func `a job that kills the processes that run it ends with the third`() {
-        let error = JobError(type: "signal", message: "killed by signal 4 (SIGILL)")
-        func ending(attempt: Int, crashes: Int) -> Ending {
-            Ending(
-                .crashed(error), attempt: attempt, maxAttempts: 1, crashes: crashes, retry: .delays([.seconds(1)]), random: 0
-            )
-        }
-        #expect(ending(attempt: 1, crashes: 1) == .retryable(error, after: .seconds(1)))
-        #expect(ending(attempt: 2, crashes: 1) == .failed(error, .crashed))
-        #expect(ending(attempt: 1, crashes: 2) == .failed(error, .crashed))
     }
 }

@@ -61,4 +61,20 @@ struct NewJobTests {
             return error.field
         }
     }
+
+    @Test func `an expiry lies after the time the job is due`() throws {
+        _ = try NewJob(kind: "k", start: .after(.seconds(5)), expires: .after(.seconds(6)))
+        _ = try NewJob(kind: "k", start: .at(Timestamp(microseconds: 5)), expires: .at(Timestamp(microseconds: 6)))
+        _ = try NewJob(kind: "k", start: .after(.seconds(5)), expires: .at(Timestamp(microseconds: 6)))
+        let refused: [(NewJob.Start, NewJob.Expiry, String)] = [
+            (.after(.seconds(5)), .after(.seconds(5)), "expires_in"), (.now, .after(.zero), "expires_in"),
+            (.now, .after(Limits.scheduleAhead + .seconds(1)), "expires_in"),
+            (.at(Timestamp(microseconds: 5)), .at(Timestamp(microseconds: 5)), "expires_at"),
+            (.now, .at(Timestamp(microseconds: .max)), "expires_at"),
+        ]
+        for (start, expiry, field) in refused {
+            let error = #expect(throws: InvalidInput.self) { try NewJob(kind: "k", start: start, expires: expiry) }
+            #expect(error?.field == field)
+        }
+    }
 }

@@ -42,6 +42,9 @@ struct RetryPolicyTests {
                 let policies = [
                     RetryPolicy(backoff: .exponential(base: base, cap: cap), jitter: jitter),
                     .delays([base, cap], jitter: jitter),
+                    .linear(step: base, cap: cap, jitter: jitter),
+                    .fixed(base, jitter: jitter),
+                    .computed(jitter: jitter) { _ in base },
                 ]
                 for policy in policies {
                     for attempt in [1, 2, 64, .max] {
@@ -63,5 +66,25 @@ struct RetryPolicyTests {
     @Test func `an empty list means one attempt and no delay`() {
         #expect(RetryPolicy.delays([]).maxAttempts == 1)
         #expect(RetryPolicy.delays([]).delay(afterAttempt: 1, random: 0) == .zero)
+    }
+
+    @Test func `linear delays grow by a step up to the cap`() {
+        let policy = RetryPolicy.linear(step: .seconds(10), cap: .seconds(25), jitter: 0)
+        let delays = [1, 2, 3, 1_000, .max].map { policy.delay(afterAttempt: $0, random: 0.5) }
+        #expect(delays == [.seconds(10), .seconds(20), .seconds(25), .seconds(25), .seconds(25)])
+    }
+
+    @Test func `fixed delays stay`() {
+        let policy = RetryPolicy.fixed(.seconds(30), maxAttempts: 4, jitter: 0)
+        #expect(policy.maxAttempts == 4)
+        #expect(
+            [1, 2, .max].map { policy.delay(afterAttempt: $0, random: 0.5) } == Array(repeating: .seconds(30), count: 3))
+    }
+
+    @Test func `a program computes its own delays`() {
+        let policy = RetryPolicy.computed(maxAttempts: 7) { .seconds($0 * $0) }
+        #expect([1, 2, 3].map { policy.delay(afterAttempt: $0, random: 0.5) } == [.seconds(1), .seconds(4), .seconds(9)])
+        #expect(policy == policy)
+        #expect(policy != .computed(maxAttempts: 7) { .seconds($0 * $0) })
     }
 }

@@ -59,7 +59,8 @@ import Testing
             }
             worker.terminate()
             let end = try await worker.end()
-            #expect(end.status == 0, "\(end.errors)")
+            // Between its two lives the signal ends it as it does any program.
+            #expect(end.status == 0 || end.status == nil, "\(end.errors)")
             #expect(try Set(site.starts()).count == 2 && site.starts().count == 2)
         }
     }

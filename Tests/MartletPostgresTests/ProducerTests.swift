@@ -22,6 +22,9 @@ import Testing
         ("select enqueue('work', '{}', queue => '')", "queue:"),
         (#"select enqueue('work', '"\u0000"')"#, "args: contains a NUL"),
         ("select enqueue('work', '{}', max_attempts => 0)", "max_attempts:"),
+        ("select enqueue('work', expires_at => 'infinity')", "expires_at: out of range"),
+        ("select enqueue('work', run_at => clock(), expires_at => clock() - interval '1 s')", "expires_at: is over"),
+        ("select enqueue_many('work', array['1'], expires_at => '-infinity')", "expires_at: out of range"),
         ("select enqueue('work', to_json(repeat('x', 1048576)))", "args: larger"),
     ])
     func `what cannot be used is refused by name`(_ sql: String, _ reason: String) async throws {
@@ -100,6 +103,20 @@ import Testing
             try one.run("commit;")
             #expect(try await store.list(JobQuery()).jobs.count == 6)
             for session in [one, other] { try session.end() }
+        }
+    }
+
+    @Test func `a producer says until when a job may be started`() async throws {
+        try await withStore { store, schema in
+            try schema.psql(
+                """
+                select enqueue('work', expires_at => '2099-01-01Z'),
+                  enqueue('work', '[]'::jsonb, run_at => '2098-01-01Z', expires_at => '2099-01-01Z'),
+                  enqueue_many('work', array['1', '2'], expires_at => '2099-01-01Z');
+                """)
+            let jobs = try await store.list(JobQuery()).jobs
+            #expect(jobs.count == 4)
+            for job in jobs { #expect(try await store.job(job.id)?.expiry?.at.rfc3339 == "2099-01-01T00:00:00.000Z") }
         }
     }
 }

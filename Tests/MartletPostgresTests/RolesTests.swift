@@ -24,6 +24,18 @@ import Testing
                 _ = try await store.settle([.testing(ids.lease, 0, .failed(.boom, .exhausted))])
             }
         ),
+        (
+            "settle with follow-ups", ["worker"],
+            { store, ids in
+                let next = try NewJob(kind: "work")
+                _ = try await store.settle([.testing(ids.lease, 1, .completed(result: nil), followUps: [next])])
+            }
+        ),
+        (
+            "report progress", ["worker"],
+            { store, ids in _ = try await store.progress([JobProgress(lease: ids.lease, index: 2, fraction: 0.5)]) }
+        ),
+        ("last report", ["worker"], { store, _ in _ = try await store.lastReport(name: "w", host: "h") }),
         ("recover", ["worker"], { store, _ in _ = try await store.recover() }),
         ("promote", ["worker"], { store, _ in _ = try await store.promote(limit: 10) }),
         ("retain", ["worker"], { store, _ in _ = try await store.retain(RetentionPolicy(), limit: 10) }),

@@ -49,7 +49,13 @@ import Testing
             _ = try await store.enqueue()
             try reader.run("commit;")
             try await pass(3, store, schema)
-            #expect(try #require(try segments(schema).first) > 1)
+            let then = try segments(schema)
+            #expect(try #require(then.first) > 1)
+            // What could not be done while the reader was there stopped nothing else.
+            try await pass(12, store, schema)
+            let now = try segments(schema)
+            #expect(try #require(now.first) > then[0] && now.count < 12, "\(then), then \(now)")
+            #expect(try #require(now.last) > then[then.count - 1], "\(then), then \(now)")
             #expect(try await store.stats().counts[.available] == 2)
             try reader.end()
         }

@@ -86,4 +86,29 @@ import Testing
             #expect(counts.values.max() == 0)
         }
     }
+
+    @Test func `an application says until when a job may be started`() async throws {
+        try await withApplication { store, application in
+            try await application.write { db in
+                try db.execute(
+                    sql: """
+                        insert into martlet_enqueue (kind, run_at, expires_at)
+                        values ('mail', null, 4070908800000000), ('mail', 4070908700000000, 4070908800000000)
+                        """)
+            }
+            for job in try await store.list(JobQuery()).jobs {
+                #expect(try await store.job(job.id)?.expiry?.at.rfc3339 == "2099-01-01T00:00:00.000Z")
+            }
+            #expect(try await store.stats().counts[.scheduled] == 1)
+            for values in ["null, '2099'", "null, 1", "4070908800000000, 4070908800000000"] {
+                let error = await #expect(throws: DatabaseError.self) {
+                    try await application.write {
+                        try $0.execute(
+                            sql: "insert into martlet_enqueue (kind, run_at, expires_at) values ('mail', \(values))")
+                    }
+                }
+                #expect(error?.message?.hasPrefix("expires_at:") == true)
+            }
+        }
+    }
 }

@@ -22,8 +22,7 @@ import Testing
     static func full(_ dialect: EnqueueStatement.Dialect) throws -> EnqueueStatement {
         try EnqueueStatement(
             Resize(file: "b.png"), queue: "images", priority: 2, in: .seconds(90), maxAttempts: 3,
-            timeout: .milliseconds(1_500),
-            for: dialect)
+            timeout: .milliseconds(1_500), expires: .after(.seconds(3_600)), for: dialect)
     }
 
     @Test func `on PostgreSQL it is there after a commit and not after a rollback`() async throws {

@@ -289,6 +289,53 @@ import Testing
             #expect(timedOut.message == "timed out after 50ms")
         }
     }
+
+    @Test(arguments: Engine.allCases)
+    func `a job that is too late does not run, is told of, and its neighbours run`(engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let late = try await fixture.enqueue("work", count: 3, expires: .after(.seconds(10)))
+            fixture.advance(.seconds(20))
+            let inTime = try await fixture.enqueue("work", count: 2, expires: .after(.seconds(1_000)))
+            let ran = Mutex<Set<JobID>>([])
+            let worker = worker(
+                fixture,
+                [
+                    Handler(kind: "work") { call in
+                        ran.withLock { _ = $0.insert(call.id) }
+                        return .completed(result: nil)
+                    }
+                ], drain: true)
+            try await worker.run()
+            #expect(ran.withLock { $0 } == Set(inTime))
+            #expect(worker.tally.failed == 3 && worker.tally.completed == 2)
+            for id in late { #expect(try await fixture.store.job(id)?.reason == .expired) }
+            let told = events.count { event in
+                guard case .jobEnded(_, let id, _, .failed(_, .expired), _) = event else { return false }
+                return late.contains(id)
+            }
+            #expect(told == 3)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `the follow-ups of a run are enqueued with it, and a child's crashes end its job`(engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            try await fixture.enqueue("first", count: 20)
+            let bad = try await fixture.enqueue("bad")[0]
+            let next = try NewJob(kind: "second")
+            let worker = worker(
+                fixture,
+                [
+                    Handler(kind: "first", reporting: { _ in RunReport(.completed(result: nil), followUps: [next, next]) }),
+                    Handler(kind: "second", run: done),
+                    Handler(kind: "bad", retry: RetryPolicy(backoff: .delays([.zero]), jitter: 0)) { _ in .crashed(boom) },
+                ], drain: true)
+            try await worker.run()
+            #expect(try await fixture.counts() == [.completed: 60, .failed: 1])
+            let job = try #require(try await fixture.store.job(bad))
+            #expect(job.reason == .crashed && job.crashes == 3 && job.errors.count == 3)
+        }
+    }
 }
 
 /// Which jobs ran, and how often.

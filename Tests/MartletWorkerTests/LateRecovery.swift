@@ -22,7 +22,13 @@ final class LateRecovery: JobStore {
     func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease] { try await store.claim(request) }
     func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply { try await store.settle(settlements) }
     func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID { try await store.register(worker) }
-    func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply { try store.heartbeat(worker) }
+    func progress(_ reports: [JobProgress]) async throws(StoreError) -> Set<LeaseID> { try await store.progress(reports) }
+    func lastReport(name: String, host: String) async throws(StoreError) -> JSONText? {
+        try await store.lastReport(name: name, host: host)
+    }
+    func heartbeat(_ worker: WorkerID, report: JSONText?) throws(StoreError) -> HeartbeatReply {
+        try store.heartbeat(worker, report: report)
+    }
     func deregister(_ worker: WorkerID) async throws(StoreError) { try await store.deregister(worker) }
     func promote(limit: Int) async throws(StoreError) -> PromotionReply { try await store.promote(limit: limit) }
     func repair(

@@ -22,11 +22,15 @@ import Testing
         return ProcessPool(settings: settings, program: Self.program)
     }
 
-    private func call(_ act: String, path: String = "", kind: String = "probing", logger: Logger = .silent) -> HandlerCall {
+    private func call(
+        _ act: String, path: String = "", kind: String = "probing", progress: (any ProgressSink)? = nil,
+        logger: Logger = .silent
+    ) -> HandlerCall {
         let args = "{\"act\":\"\(act)\",\"path\":\"\(path)\",\"number\":5}"
         return HandlerCall(
             id: JobID(rawValue: 7), kind: kind, queue: "images", attempt: 2, maxAttempts: 5, lease: LeaseID(rawValue: 99),
-            args: JSONText(trusted: Array(args.utf8)), enqueuedAt: Timestamp(microseconds: 0), timeout: nil, logger: logger)
+            args: JSONText(trusted: Array(args.utf8)), enqueuedAt: Timestamp(microseconds: 0), timeout: nil,
+            progress: progress, logger: logger)
     }
 
     private func error(_ report: RunReport) throws -> JobError {
@@ -43,16 +47,40 @@ import Testing
 
     private func pid(in file: String) throws -> pid_t { try #require(pid_t(String(contentsOfFile: file, encoding: .utf8))) }
 
+    private final class Heard: ProgressSink {
+        let all = Mutex<[String]>([])
+
+        func tell(_ call: HandlerCall, fraction: Double?, note: String?) {
+            all.withLock { $0.append("\(call.id) \(fraction ?? -1) \(note ?? "")") }
+        }
+    }
+
+    @Test func `follow-ups and progress cross between the processes`() async throws {
+        let heard = Heard()
+        let report = await pool().run(call("follow", progress: heard))
+        #expect(report.outcome == .completed(result: nil))
+        #expect(heard.all.withLock { $0 } == ["7 0.25 quarter"])
+        let job = try #require(report.followUps.first)
+        #expect(
+            job.kind == "probing" && job.queue == "next" && job.priority.rawValue == 2 && job.start == .after(.seconds(3)))
+        #expect(job.maxAttempts == 4 && job.timeout == .seconds(9) && job.expires == .after(.seconds(60)))
+        #expect(job.args.string.contains("\u{e9}"))
+        #expect(report.followUps.count == 1)
+    }
+
     // MARK: Endings
 
     @Test func `every ending crosses between the processes`() async throws {
         let pool = pool()
         #expect(await pool.run(call("succeed")).outcome == .completed(result: nil))
-        #expect(
-            await pool.run(call("fail")).outcome
-                == .retry(JobError(type: "Retry", message: "not today"), after: .seconds(7)))
+        let failed = await pool.run(call("fail")).outcome
+        guard case .retry(let retry, .seconds(7)?) = failed else { throw Unexpected(outcome: failed) }
+        #expect(retry.type == "Retry" && retry.message == "not today")
+        #expect(retry.detail?.hasPrefix("at FaultProgram/Probing.swift:") == true)
         #expect(await pool.run(call("snooze")).outcome == .snooze(.seconds(9)))
-        #expect(await pool.run(call("discard")).outcome == .discard(JobError(type: "Discard", message: "for good")))
+        let discarded = await pool.run(call("discard")).outcome
+        guard case .discard(let discard) = discarded else { throw Unexpected(outcome: discarded) }
+        #expect(discard.type == "Discard" && discard.message == "for good")
         let misfit = await pool.run(call("unheard of")).outcome
         guard case .discard(let error) = misfit else { throw Unexpected(outcome: misfit) }
         #expect(error.type == "decoding")
@@ -109,9 +137,9 @@ import Testing
         let fatal = await pool.runAlone(call("", kind: "trapping")).outcome
         guard case .crashed(let error) = fatal else { throw Unexpected(outcome: fatal) }
         #expect(error.message.contains("trap number 5"))
-        #expect(
-            await pool.runAlone(call("fail")).outcome
-                == .retry(JobError(type: "Retry", message: "not today"), after: .seconds(7)))
+        let failed = await pool.runAlone(call("fail")).outcome
+        guard case .retry(let retry, .seconds(7)?) = failed else { throw Unexpected(outcome: failed) }
+        #expect(retry.type == "Retry" && retry.message == "not today")
     }
 
     @Test func `a job that takes too much memory is killed`() async throws {

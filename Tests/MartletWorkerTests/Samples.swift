@@ -8,12 +8,12 @@ func at(_ milliseconds: Int64) -> Moment { Moment(nanoseconds: 1_000_000_000_000
 
 func chunk(
     _ lease: Int64 = 1, kind: Int = 0, jobs: Int = 3, priority: Int = 5, session: Int = 1, maxAttempts: Int? = nil,
-    attempt: Int = 1, timeout: Duration? = nil
+    attempt: Int = 1, crashes: Int = 0, timeout: Duration? = nil, expiresIn: Duration? = nil
 ) -> Chunk {
     let jobs = (0..<jobs).map {
         LeasedJob(
-            id: JobID(rawValue: lease * 1_000 + Int64($0)), attempt: attempt, crashes: 0, maxAttempts: maxAttempts,
-            timeout: timeout, enqueuedAt: Timestamp(microseconds: 0), args: .emptyObject)
+            id: JobID(rawValue: lease * 1_000 + Int64($0)), attempt: attempt, crashes: crashes, maxAttempts: maxAttempts,
+            timeout: timeout, expiresIn: expiresIn, enqueuedAt: Timestamp(microseconds: 0), args: .emptyObject)
     }
     let lease = Lease(
         id: LeaseID(rawValue: lease), kind: "k\(kind)", queue: "default", priority: Priority(rawValue: priority)!, jobs: jobs

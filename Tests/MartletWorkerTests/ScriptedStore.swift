@@ -28,6 +28,10 @@ final class ScriptedStore: JobStore {
         var leases: [Lease] = []
         var settlements: [Settlement] = []
         var flushes: [Int] = []
+        var progress: [JobProgress] = []
+        /// What `lastReport` answers, and what workers said of themselves since.
+        var lastReport: JSONText?
+        var reports: [JSONText] = []
         var heartbeats = 0
         var registered: [WorkerID] = []
         var deregistered: [WorkerID] = []
@@ -54,7 +58,7 @@ final class ScriptedStore: JobStore {
     @discardableResult
     func add(
         _ count: Int, _ kind: String, attempt: Int = 1, maxAttempts: Int? = nil, timeout: Duration? = nil,
-        args: JSONText = .emptyObject
+        expiresIn: Duration? = nil, args: JSONText = .emptyObject
     ) -> [JobID] {
         let ids = change { script in
             let ids = (0..<count).map { JobID(rawValue: script.lastJob + 1 + Int64($0)) }
@@ -62,7 +66,7 @@ final class ScriptedStore: JobStore {
             script.waiting[kind, default: []] += ids.map {
                 LeasedJob(
                     id: $0, attempt: attempt, crashes: 0, maxAttempts: maxAttempts, timeout: timeout,
-                    enqueuedAt: Timestamp(microseconds: 0), args: args)
+                    expiresIn: expiresIn, enqueuedAt: Timestamp(microseconds: 0), args: args)
             }
             return ids
         }
@@ -142,10 +146,24 @@ final class ScriptedStore: JobStore {
         }
     }
 
-    func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply {
+    func lastReport(name: String, host: String) async throws(StoreError) -> JSONText? {
+        try check()
+        return change { $0.lastReport }
+    }
+
+    func progress(_ reports: [JobProgress]) async throws(StoreError) -> Set<LeaseID> {
+        try check()
+        return change { script in
+            script.progress += reports
+            return script.lost.intersection(reports.map(\.lease))
+        }
+    }
+
+    func heartbeat(_ worker: WorkerID, report: JSONText?) throws(StoreError) -> HeartbeatReply {
         try check()
         return change { script in
             script.heartbeats += 1
+            if let report { script.reports.append(report) }
             return HeartbeatReply(alive: !script.dead.contains(worker), cancelled: script.cancelRequests)
         }
     }

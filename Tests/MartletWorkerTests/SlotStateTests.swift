@@ -155,4 +155,53 @@ import Testing
         }
         #expect(slot.phase == .between)
     }
+
+    @Test func `a job whose time is over is not begun, and fails saying how late it was`() throws {
+        var slot = SlotState(work(chunk(expiresIn: .milliseconds(100))))
+        #expect(slot.begin(now: at(99), handler: handler) == 0)
+        #expect(slot.takeExpired().isEmpty)
+        #expect(end(&slot, .completed(result: nil), at: at(2_600)).1 == .goOn, "what has begun goes on")
+        #expect(slot.begin(now: at(2_600), handler: handler) == nil)
+        let message = "expired 3 s before a worker came to it; it was not run"
+        let ending = Ending.failed(JobError(type: "expired", message: message), .expired)
+        #expect(slot.takeExpired() == [1, 2].map { SlotState.Expired(index: $0, ending: ending) })
+        #expect(slot.takeExpired().isEmpty)
+        let ended = slot.takeEnded()
+        #expect(ended.map(\.index) == [0, 1, 2])
+        #expect(ended[1].ending == ending && ended[1].ran == .zero && ended[1].waited == .milliseconds(2_600))
+    }
+
+    @Test func `a job that had expired at the claim says since when`() {
+        var slot = SlotState(work(chunk(jobs: 1, expiresIn: .seconds(-60))))
+        #expect(slot.begin(now: at(0), handler: handler) == nil)
+        #expect(slot.takeEnded().map(\.ending) == [.expired(late: .seconds(60))])
+    }
+
+    @Test func `a third crash fails the job, and none is charged to one that was told to stop`() {
+        var slot = running(chunk(crashes: 2))
+        #expect(end(&slot, .crashed(boom)) == (.failed(boom, .crashed), .goOn))
+        for (stop, ending) in [(.cancelled, .cancelled), (.interrupted, .givenBack)] as [(SlotState.Stop, Ending)] {
+            var slot = running(chunk(crashes: 2))
+            _ = slot.stop(stop, now: at(200))
+            #expect(end(&slot, .crashed(boom)) == (ending, .leave))
+        }
+    }
+
+    @Test func `follow-ups go with the run's own completion, and with nothing else`() throws {
+        let jobs = [try NewJob(kind: "next")]
+        func followUps(_ outcome: Outcome, _ stop: SlotState.Stop? = nil) -> [NewJob]? {
+            var slot = running()
+            if let stop { _ = slot.stop(stop, now: at(200)) }
+            _ = slot.end(RunReport(outcome, followUps: jobs), now: at(250), handler: handler, random: { 0.5 })
+            return slot.takeEnded().first?.followUps
+        }
+        #expect(followUps(.completed(result: nil)) == jobs)
+        #expect(followUps(.completed(result: nil), .cancelled) == jobs)
+        #expect(followUps(.completed(result: nil), .interrupted) == jobs)
+        #expect(followUps(.completed(result: nil), .timedOut) == [])
+        #expect(followUps(.completed(result: nil), .lost) == nil)
+        for outcome in [.retry(boom), .snooze(.zero), .discard(boom), .crashed(boom), .interrupted] as [Outcome] {
+            #expect(followUps(outcome) == [])
+        }
+    }
 }

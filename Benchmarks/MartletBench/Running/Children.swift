@@ -21,7 +21,9 @@ enum Children {
         static let concurrency: Int? = 64
         let number: Int
 
-        func run(_ context: JobContext) async throws {
+        func run(_ context: JobContext) async throws { try compute() }
+
+        func compute() throws {
             var value = UInt64(number) | 1
             for _ in 0..<50_000_000 { value = value &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407 }
             guard value != 0 else { throw Discard("cannot be: odd numbers stay odd") }
@@ -84,14 +86,29 @@ enum Children {
     }
 
     private static func compute(_ bench: Bench) async throws {
-        var (single, double): ([Double], [Double]) = ([], [])
+        var (single, double, machine): ([Double], [Double], [Double]) = ([], [], [])
         for _ in 0..<bench.options.runs {
+            machine.append(try await threads(1) / threads(2))
             single.append(1_000 / (try await drain(concurrency: 1)))
             double.append(1_000 / (try await drain(concurrency: 2)))
         }
+        bench.report("what the machine gives two threads against one", "×", machine)
         bench.report("child: 1 000 computations of 10 ms, one at a time", "jobs/s", single)
         bench.report("child: 1 000 computations of 10 ms, two at a time", "jobs/s", double)
         bench.reportRatio("child: two at a time against one", double, of: single, atLeast: 1.85)
+    }
+
+    /// The same work without any queue: what two processors are worth here and now.
+    /// - Returns: seconds for 400 computations.
+    private static func threads(_ count: Int) async throws -> Double {
+        try await seconds {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<count {
+                    group.addTask { for number in 0..<(400 / count) { try Computation(number: number).compute() } }
+                }
+                try await group.waitForAll()
+            }
+        }
     }
 
     /// - Returns: seconds for a thousand jobs, the start of the children included.

@@ -93,15 +93,11 @@ enum InFlight {
         let counts = try await Programs.output(Programs.martlet, ["stats", "--json"], in: directory)
         guard let cancelledAt = cancelledAt.withLock({ $0 }) else { throw Failure("the cancel never arrived: \(counts)") }
         let report = Report(
-            startRate: Double(count) / seconds(last - first), threads: threads, mebibytes: try Self.peakMebibytes(),
-            cancelSeconds: max(seconds(cancelledAt - asked), 0), completed: try Self.number("completed", counts),
+            startRate: Double(count) / (last - first).seconds, threads: threads, mebibytes: try Self.peakMebibytes(),
+            cancelSeconds: max((cancelledAt - asked).seconds, 0), completed: try Self.number("completed", counts),
             cancelled: try Self.number("cancelled", counts))
         print(String(decoding: try JSONEncoder().encode(report), as: UTF8.self))
         await client.close()
-    }
-
-    private static func seconds(_ duration: Duration) -> Double {
-        Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
     }
 
     private static func threads() throws -> Int { Int(try status("Threads:"))! }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import MartletCore
 import MartletStore
+import MartletWorker
 
 struct EnqueueCommand: Command {
     static let configuration = CommandConfiguration(

@@ -22,6 +22,15 @@ struct JobOptions: ParsableArguments {
     var moment: String?
 
     @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Do not start it when this time has passed since it was enqueued.", valueName: "duration"))
+    var expiresIn: String?
+
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Do not start it after this time.", valueName: "time"))
+    var expiresAt: String?
+
+    @Option(
         parsing: .unconditional, help: ArgumentHelp("1 to 1000. (default: as configured for the kind)", valueName: "number"))
     var maxAttempts: String?
 
@@ -55,7 +64,8 @@ struct JobOptions: ParsableArguments {
             maxAttempts: try maxAttempts.map { text throws(InvalidInput) in
                 try Values.integer(text, field: "--max-attempts", in: Limits.maxAttempts)
             },
-            timeout: try timeout.map { text throws(InvalidInput) in try Duration(parsing: text, field: "--timeout") })
+            timeout: try timeout.map { text throws(InvalidInput) in try Duration(parsing: text, field: "--timeout") },
+            expires: try expires())
     }
 
     func argsLimit(_ console: Console) throws(InvalidInput) -> Int {
@@ -75,12 +85,23 @@ struct JobOptions: ParsableArguments {
         }
     }
 
+    private func expires() throws(InvalidInput) -> NewJob.Expiry? {
+        switch (expiresIn, expiresAt) {
+        case (nil, nil): return nil
+        case (let time?, nil): return .after(try Duration(parsing: time, field: "--expires-in"))
+        case (nil, let moment?): return .at(try Timestamp(rfc3339: moment, field: "--expires-at"))
+        case (_?, _?): throw InvalidInput(field: "--expires-at", reason: "cannot be used together with --expires-in")
+        }
+    }
+
     /// The core names fields as they are stored; here they are options.
     private static func option(for field: String) -> String {
         switch field {
         case "kind": "KIND"
         case "queue", "priority", "in", "at", "timeout": "--\(field)"
         case "max_attempts": "--max-attempts"
+        case "expires_in": "--expires-in"
+        case "expires_at": "--expires-at"
         default: field
         }
     }

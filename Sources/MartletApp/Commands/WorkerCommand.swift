@@ -19,6 +19,10 @@ struct WorkerCommand: Command {
             A command gets args as JSON on standard input. Exit status 0 completes the job, and standard output is its result; \
             75 asks for another attempt; anything else is an error. Both cost an attempt.
 
+            An http kind sends args as the body of a request. Status 2xx completes the job, and the answer is its result; 408, \
+            429 and 5xx ask for another attempt, not before Retry-After; any other is an error, and final. Redirects are not \
+            followed, private addresses refused.
+
             MARTLET.YAML, all keys with their defaults or an example; only kinds must be there:
 
             \(WorkerFile.reference.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n"))
@@ -39,7 +43,9 @@ struct WorkerCommand: Command {
         let settings = try WorkerSettings(
             options, file, database: try database.url(console, file: file.database),
             environment: console.environment)
-        for kind in settings.kinds { try kind.checkCanStart(file: fileName, environment: console.environment) }
+        let handlers = try settings.kinds.map { kind throws(InvalidInput) in
+            try kind.handler(file: fileName, environment: console.environment)
+        }
         let log = try DaemonLog(options, console)
         log.warn(about: settings.kinds, environment: console.environment)
         // Before the first job starts, so that no signal falls between.
@@ -48,7 +54,7 @@ struct WorkerCommand: Command {
             settings.database, .creating, listening: settings.listening,
             remark: { [logger = log.logger] text in logger.notice("\(text)") },
             created: { path in log.logger.notice("created the database", metadata: ["path": "\(path)"]) })
-        let run = WorkerRun(settings: settings, store: store, log: log, logsArgs: options.logArgs)
+        let run = WorkerRun(settings: settings, handlers: handlers, store: store, log: log, logsArgs: options.logArgs)
         let result: Result<WorkerRun.End, any Error>
         do {
             result = .success(try await run.untilStopped(by: signals))
@@ -61,6 +67,10 @@ struct WorkerCommand: Command {
         let end = try result.get()
         let hasFailed = end.tally.failed > 0 || console.environment[SelfRestart.failedVariable] != nil
         if let excess = end.excess {
+            SelfRestart.letSignalsThrough()
+            // One that was trapped just before is on its way to those who heed it.
+            try await Task.sleep(for: .milliseconds(50))
+            if run.wasAskedToStop { return options.failOnError && hasFailed ? .failed : .done }
             let reason = SelfRestart.perform(arguments: CommandLine.arguments, failed: hasFailed)
             throw Failure(.failed, "\(excess.description); it could not start itself: \(reason)")
         }

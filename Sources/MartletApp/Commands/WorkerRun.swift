@@ -8,11 +8,14 @@ import Synchronization
 /// One worker from its start to its end, between signals, progress and log.
 struct WorkerRun {
     let settings: WorkerSettings
+    let handlers: [Handler]
     let store: any JobStore
     let log: DaemonLog
     let logsArgs: Bool
 
     private let running = RunningJobs()
+
+    var wasAskedToStop: Bool { running.wasAskedToStop }
 
     /// What came of it.
     struct End: Sendable {
@@ -21,8 +24,9 @@ struct WorkerRun {
         let excess: MemoryExceeded?
     }
 
-    init(settings: WorkerSettings, store: any JobStore, log: DaemonLog, logsArgs: Bool) {
+    init(settings: WorkerSettings, handlers: [Handler], store: any JobStore, log: DaemonLog, logsArgs: Bool) {
         self.settings = settings
+        self.handlers = handlers
         self.store = store
         self.log = log
         self.logsArgs = logsArgs
@@ -38,7 +42,7 @@ struct WorkerRun {
         let progress = DrainProgress()
         let shows = log.showsProgress
         let worker = WorkerService(
-            store: store, handlers: settings.kinds.map(handler), configuration: settings.configuration, logger: log.logger
+            store: store, handlers: handlers.map(telling), configuration: settings.configuration, logger: log.logger
         ) { [running] event in
             running.observe(event)
             if shows { progress.observe(event) } else { log.tellSuccess(event) }
@@ -71,10 +75,8 @@ struct WorkerRun {
         return End(tally: worker.tally, excess: excess)
     }
 
-    private func handler(_ kind: KindSettings) -> Handler {
-        let handler = Handler(
-            kind: kind.kind, command: kind.command, concurrency: kind.concurrency, adapts: kind.adapts,
-            timeout: kind.timeout, retry: kind.retry)
+    /// A handler that logs args first, if that is wanted.
+    private func telling(_ handler: Handler) -> Handler {
         guard logsArgs else { return handler }
         return handler.wrapped { call, run in
             call.logger.info("args", metadata: ["args": "\(call.args.string)"])
@@ -89,6 +91,7 @@ struct WorkerRun {
             let name: Logger.MetadataValue = signal == SIGINT ? "SIGINT" : "SIGTERM"
             guard asked else {
                 asked = true
+                running.askToStop()
                 log.logger.notice("signal; another one ends at once", metadata: ["signal": name])
                 worker.stop(.graceful)
                 continue
@@ -108,6 +111,12 @@ struct WorkerRun {
 /// How many handlers are at work.
 private final class RunningJobs: Sendable {
     private let ids = Mutex<Set<JobID>>([])
+    private let stopAsked = Atomic(false)
+
+    /// By a signal.
+    var wasAskedToStop: Bool { stopAsked.load(ordering: .acquiring) }
+
+    func askToStop() { stopAsked.store(true, ordering: .releasing) }
 
     var count: Int { ids.withLock { $0.count } }
 

@@ -41,5 +41,10 @@ struct WorkersCommand: Command {
             ])
         }
         try console.output.write(table.rendered(on: console.output))
+        for worker in workers {
+            for line in worker.report.flatMap(WorkerReport.init)?.noteworthy ?? [] {
+                try console.output.write("\(SafeText.line(worker.name)): \(SafeText.line(line))\n")
+            }
+        }
     }
 }

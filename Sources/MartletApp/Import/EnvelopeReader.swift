@@ -2,7 +2,9 @@ import MartletCore
 
 /// A line that says more of a job than its args. The args are taken as they are written, never re-encoded.
 struct EnvelopeReader {
-    static let keys = ["args", "kind", "queue", "priority", "run_at", "in", "max_attempts", "timeout"]
+    static let keys = [
+        "args", "kind", "queue", "priority", "run_at", "in", "max_attempts", "timeout", "expires_in", "expires_at",
+    ]
 
     private let defaults: ImportDefaults
     private let maxBytes: Int
@@ -27,6 +29,7 @@ struct EnvelopeReader {
         var (kind, queue, priority) = (defaults.kind, defaults.queue, defaults.priority)
         var (maxAttempts, timeout) = (defaults.maxAttempts, defaults.timeout)
         var start: NewJob.Start?
+        var expires: NewJob.Expiry?
         for member in scanner.members {
             let text = bytes[line.lowerBound + member.value.lowerBound..<line.lowerBound + member.value.upperBound]
             let field = EnvelopeField(name: member.key, text: text)
@@ -44,6 +47,15 @@ struct EnvelopeReader {
             case "priority": priority = try Priority(validating: field.integer(), field: field.name)
             case "max_attempts": maxAttempts = try field.integer()
             case "timeout": timeout = try Duration(parsing: field.string(), field: field.name)
+            case "expires_in", "expires_at":
+                guard expires == nil else {
+                    throw InvalidInput(
+                        field: field.name, reason: "stands beside the other of expires_in and expires_at; give one")
+                }
+                expires =
+                    field.name == "expires_in"
+                    ? .after(try Duration(parsing: field.string(), field: field.name))
+                    : .at(try Timestamp(rfc3339: field.string(), field: field.name))
             default:
                 guard start == nil else {
                     throw InvalidInput(field: field.name, reason: "stands beside the other of in and run_at; give one")
@@ -56,7 +68,7 @@ struct EnvelopeReader {
         }
         return try NewJob(
             kind: kind, args: args, queue: queue, priority: priority, start: start ?? defaults.start,
-            maxAttempts: maxAttempts, timeout: timeout)
+            maxAttempts: maxAttempts, timeout: timeout, expires: expires ?? defaults.expires)
     }
 
     /// For lines that are JSON, but args without an envelope.

@@ -30,10 +30,11 @@ package struct ImportDefaults: Sendable {
     package let start: NewJob.Start
     package let maxAttempts: Int?
     package let timeout: Duration?
+    package let expires: NewJob.Expiry?
 
     package init(
         kind: String, queue: String = NewJob.defaultQueue, priority: Priority = .default, start: NewJob.Start = .now,
-        maxAttempts: Int? = nil, timeout: Duration? = nil
+        maxAttempts: Int? = nil, timeout: Duration? = nil, expires: NewJob.Expiry? = nil
     ) {
         self.kind = kind
         self.queue = queue
@@ -41,11 +42,12 @@ package struct ImportDefaults: Sendable {
         self.start = start
         self.maxAttempts = maxAttempts
         self.timeout = timeout
+        self.expires = expires
     }
 
     func job(_ args: JSONText) throws(InvalidInput) -> NewJob {
         try NewJob(
             kind: kind, args: args, queue: queue, priority: priority, start: start, maxAttempts: maxAttempts,
-            timeout: timeout)
+            timeout: timeout, expires: expires)
     }
 }

@@ -26,7 +26,9 @@ struct DaemonLog: Sendable {
     /// What may be meant, but rarely is.
     func warn(about kinds: [KindSettings], environment: [String: String]) {
         for kind in kinds {
-            for name in kind.command.passedEnvironment where environment[name] == nil {
+            // What an HTTP call needs of the environment has to be there.
+            guard case .command(let command) = kind.work else { continue }
+            for name in command.passedEnvironment where environment[name] == nil {
                 logger.warning(
                     "environment variable is not set", metadata: ["kind": "\(kind.kind)", "variable": "\(name)"])
             }

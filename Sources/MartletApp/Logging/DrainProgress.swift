@@ -20,7 +20,7 @@ final class DrainProgress: Sendable {
             switch ending {
             case .completed, .cancelled: counts.ended += 1
             case .failed: counts.failed += 1
-            case .retryable: counts.retried += 1
+            case .retryable, .crashed: counts.retried += 1
             case .snoozed, .givenBack: break
             }
         }

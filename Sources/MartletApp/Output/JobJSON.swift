@@ -7,6 +7,7 @@ extension JSONWriter {
         self.init(listed: job)
         field("cursor", job.cursor)
         field("cancel_requested", job.cancelRequested)
+        field("progress", job.progress.map(JSONWriter.init(progress:)))
     }
 
     init(detail: JobDetail) {
@@ -19,6 +20,10 @@ extension JSONWriter {
         field("result", detail.result)
         field("timeline", Timeline.events(of: detail).map(JSONWriter.init(event:)))
         field("cancel_requested", detail.summary.cancelRequested)
+        field("progress", detail.summary.progress.map(JSONWriter.init(progress:)))
+        field("expires_at", detail.expiry?.at)
+        field("expired", detail.expiry?.isOver ?? false || detail.reason == .expired)
+        field("usage", detail.usage.map(JSONWriter.init(usage:)))
     }
 
     private init(listed job: JobSummary) {
@@ -37,6 +42,22 @@ extension JSONWriter {
         field("worker", job.worker)
         field("args", job.args)
         field("error", job.error.map(JSONWriter.init(last:)))
+    }
+
+    private init(usage: AttemptUsage) {
+        self.init()
+        field("attempt", usage.attempt)
+        field("at", usage.at)
+        field("peak_memory_bytes", usage.usage.peakMemory)
+        seconds("processor_seconds", usage.usage.processorTime)
+        seconds("blocked_seconds", usage.usage.blocked)
+    }
+
+    private init(progress: ProgressReport) {
+        self.init()
+        field("percent", progress.percent)
+        field("note", progress.note)
+        field("at", progress.at)
     }
 
     private init(last error: AttemptError) {

@@ -21,6 +21,7 @@ struct JobPageText {
         text += row("args", whole(job.args))
         if let result = detail.result { text += row("result", whole(result)) }
         for error in detail.errors { text += block(error) }
+        if !detail.usage.isEmpty { text += "\n" + detail.usage.map(took).joined() }
         return text + timeline
     }
 
@@ -32,13 +33,32 @@ struct JobPageText {
             ("attempt", "\(job.attempt) of \(job.maxAttempts)"),
         ]
         if let timeout = detail.timeout { facts.append(("timeout", timeout.text)) }
+        if let expiry = detail.expiry { facts.append(("expires", text(of: expiry))) }
         if let worker = job.worker { facts.append(("worker", SafeText.line(worker))) }
         if let lease = detail.lease { facts.append(("lease", lease.description)) }
         if detail.crashes > 0 { facts.append(("crashes", "\(detail.crashes)")) }
+        if let progress = job.progress {
+            let age = RelativeTime.text(progress.at, now: now)
+            facts.append(("progress", "\(SafeText.line(progress.text)) (\(age))"))
+        }
         if let startedAt = job.startedAt, let finishedAt = job.finishedAt, finishedAt >= startedAt {
             facts.append(("ran", RelativeTime.span(finishedAt - startedAt)))
         }
         return facts
+    }
+
+    private func text(of expiry: JobExpiry) -> String {
+        let moment = "\(expiry.at.rfc3339), \(RelativeTime.text(expiry.at, now: now))"
+        return expiry.isOver ? moment + ": too late, it fails when a worker comes to it" : moment
+    }
+
+    /// What an attempt took, where anything is known of it.
+    private func took(_ attempt: AttemptUsage) -> String {
+        var parts: [String] = []
+        if let memory = attempt.usage.peakMemory { parts.append("\(ByteCount.text(memory)) at most") }
+        if let time = attempt.usage.processorTime { parts.append("\(RelativeTime.span(time)) of processor time") }
+        if let time = attempt.usage.blocked { parts.append("held a thread for \(RelativeTime.span(time))") }
+        return "  " + style.paint("attempt \(attempt.attempt) took", .dim) + " " + parts.joined(separator: ", ") + "\n"
     }
 
     private func row(_ name: String, _ value: String) -> String {
@@ -58,7 +78,7 @@ struct JobPageText {
     }
 
     private func block(_ error: AttemptError) -> String {
-        var text = "\n  " + style.paint("attempt \(error.attempt) failed", .red)
+        var text = "\n  " + style.paint(error.neverRan ? "not run" : "attempt \(error.attempt) failed", .red)
         text += style.paint("  \(RelativeTime.text(error.at, now: now))", .dim) + "\n"
         var lines = (error.error.detail ?? "").split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         while lines.last?.allSatisfy(\.isWhitespace) == true { lines.removeLast() }

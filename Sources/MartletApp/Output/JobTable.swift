@@ -40,7 +40,9 @@ struct JobTable {
         switch job.state {
         case .failed, .retryable:
             if let error = job.error?.error { return .init("\(error.type): \(error.message)", .red) }
-        case .scheduled, .available, .running, .completed, .cancelled:
+        case .running:
+            if let progress = job.progress { return .init(progress.text, .cyan) }
+        case .scheduled, .available, .completed, .cancelled:
             break
         }
         // Enough for the widest terminal; args may be large.

@@ -75,6 +75,7 @@ extension JSONWriter {
         field("queues", worker.queues)
         field("started_at", worker.startedAt)
         field("heartbeat_at", worker.heartbeatAt)
+        field("report", worker.report)
     }
 
     init(finding: Finding) {

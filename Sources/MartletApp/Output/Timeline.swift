@@ -23,7 +23,7 @@ enum Timeline {
     static func events(of detail: JobDetail) -> [Event] {
         let job = detail.summary
         var events = [Event(at: job.enqueuedAt, name: .enqueued)]
-        for error in detail.errors {
+        for error in detail.errors where !error.neverRan {
             if let startedAt = error.startedAt {
                 events.append(Event(at: startedAt, name: .started, attempt: error.attempt, worker: error.worker))
             }
@@ -73,7 +73,13 @@ enum Timeline {
         switch reason {
         case .exhausted: "no attempts left"
         case .discarded: "given up by its handler"
-        case .crashed: "it killed the processes that ran it"
+        case .crashed: "it ended the process that ran it, \(Limits.crashes) times"
+        case .expired: "too late to be run"
         }
     }
+}
+
+extension AttemptError {
+    /// It was too late for the job, and no handler saw it.
+    var neverRan: Bool { startedAt == nil && error.type == "expired" }
 }

@@ -22,9 +22,7 @@ enum Executable {
 }
 
 extension KindSettings {
-    /// Otherwise each of its jobs would burn all its attempts, one by one, on the same mistake.
-    /// - Parameter environment: of this process.
-    func checkCanStart(file: String, environment: [String: String]) throws(InvalidInput) {
+    func checkCanStart(_ command: CommandSpec, file: String, environment: [String: String]) throws(InvalidInput) {
         let program = command.argv[0]
         if let directory = command.workingDirectory, !Executable.isDirectory(directory) {
             throw InvalidInput(field: "\(file): kinds.\(kind).directory", reason: "there is no directory \(directory)")

@@ -1,11 +1,17 @@
 import MartletCore
+import MartletWebhooks
 import MartletWorker
 import Yams
 
 /// One entry of `kinds:`: how jobs of a kind are run here.
 struct KindSettings: Sendable {
+    enum Work: Sendable {
+        case command(CommandSpec)
+        case http(HTTPSpec)
+    }
+
     let kind: String
-    private(set) var command: CommandSpec
+    let work: Work
     let timeout: Duration
     private(set) var concurrency: Int?
     /// The worker finds the number; ``concurrency`` is then the most.
@@ -13,7 +19,7 @@ struct KindSettings: Sendable {
     let retry: RetryPolicy
 
     private static let keys = [
-        "command", "timeout", "concurrency", "retry", "environment", "directory", "limits", "user", "group", "nice",
+        "command", "http", "timeout", "concurrency", "retry", "environment", "directory", "limits", "user", "group", "nice",
     ]
 
     private static let hints: [String: String] = {
@@ -26,10 +32,8 @@ struct KindSettings: Sendable {
         try value.checked { () throws(InvalidInput) in try Name.validate(kind, field: kind) }
         let mapping = try value.mapping()
         try mapping.checkKeys(Self.keys, hints: Self.hints)
-        guard let command = mapping["command"] else { throw value.invalid("says no command") }
         self.kind = kind
-        self.command = try Self.command(command, mapping)
-        self.command.conditions = try ChildSettings.conditions(mapping)
+        work = try Self.work(value, mapping)
         timeout =
             try mapping["timeout"].map { value throws(InvalidInput) in
                 try value.duration(in: WorkerRanges.timeout)
@@ -63,6 +67,22 @@ struct KindSettings: Sendable {
             )
         case .sequence, .alias:
             throw value.invalid("expected a number, auto or { auto: { max: 64 } }")
+        }
+    }
+
+    private static func work(_ value: YAMLValue, _ mapping: YAMLMapping) throws(InvalidInput) -> Work {
+        switch (mapping["command"], mapping["http"]) {
+        case (let command?, nil):
+            var spec = try Self.command(command, mapping)
+            spec.conditions = try ChildSettings.conditions(mapping)
+            return .command(spec)
+        case (nil, let http?):
+            for key in ["environment", "directory", "limits", "user", "group", "nice"] {
+                if let other = mapping[key] { throw mapping.place(of: key, or: other).invalid("goes with command only") }
+            }
+            return .http(try HTTPSettings.spec(http))
+        case (nil, nil): throw value.invalid("says no command and no http")
+        case (.some, let http?): throw mapping.place(of: "http", or: http).invalid("stands beside command; one of them runs")
         }
     }
 

@@ -14,6 +14,8 @@ struct WorkerFile: Sendable {
     var grace: Duration?
     var maxMemory: Int?
     var retention = RetentionPolicy()
+    /// Besides ``Redaction/defaultKeys``.
+    var redact: [String] = []
     var kinds: [KindSettings] = []
 
     static let example = """
@@ -44,6 +46,7 @@ struct WorkerFile: Sendable {
         retention:                   # how long ended jobs are kept
           completed: 24h
           failed: 30d                # cancelled ones, too
+        redact: [card_number]        # kept out of errors and logs, besides password, token and the like
         kinds:
           resize:
             # no shell: the program and its arguments
@@ -62,15 +65,31 @@ struct WorkerFile: Sendable {
           report:
             command: [./report]
             # one attempt more than delays
-            retry: { delays: [1s, 10s, 5m] }
+            retry: { delays: [1s, 10s, 5m] }   # or { policy: linear, base: 10s }, { policy: fixed, base: 30s }
             # or values to set
             environment: { MODE: nightly }
             user: nobody             # name or number, for a worker run by root
             group: nogroup           # default: the user's
+          notify:
+            http:                    # instead of command
+              # {user}: that field of args, in path or query
+              url: "https://example.com/users/{user}"
+              method: POST           # or GET, HEAD, PUT, PATCH, DELETE
+              headers:
+                X-Source: martlet
+                # secrets: from a variable of the worker's, or a file
+                Authorization: { env: API_TOKEN, prefix: "Bearer " }
+                X-Key: { file: /run/secrets/key }
+              # completed, retry or discard; 4xx: the other ones
+              statuses: { 404: completed, 4xx: discard }
+              allow_private: false   # loopback, 10.0.0.0/8 and the like
+              certificates: ca.pem   # to trust besides the system's
+            concurrency: 200
         """
 
     private static let keys = [
         "database", "listen_database", "name", "queues", "concurrency", "lease", "poll", "grace", "max_memory", "retention",
+        "redact",
         "kinds",
     ]
 
@@ -102,6 +121,7 @@ struct WorkerFile: Sendable {
             try value.bytes(in: Limits.workerMemory, atLeast: "16MiB")
         }
         if let value = root["retention"] { retention = try Self.retention(value.mapping()) }
+        if let value = root["redact"] { redact = try value.texts() }
         guard let kinds = root["kinds"] else {
             throw document.invalid("declares no kinds; for example:\n\(Self.example)")
         }

@@ -29,7 +29,7 @@ struct WorkerSettings: Sendable {
             grace: try Self.duration(options.grace, "--grace", WorkerRanges.grace) ?? file.grace ?? standard.grace,
             maxMemory: file.maxMemory,
             drain: options.drain,
-            retention: file.retention)
+            retention: file.retention, redaction: Redaction(keys: Redaction.defaultKeys.union(file.redact)))
         self.database = database
         listening = try Self.listening(options, file, database, environment)
         // The room that auto brings along is its own.

@@ -38,6 +38,13 @@ struct YAMLValue {
         return value
     }
 
+    func flag() throws(InvalidInput) -> Bool {
+        guard case .scalar(let scalar) = node, scalar.style == .plain, let value = Bool(scalar.string) else {
+            throw expected("true or false")
+        }
+        return value
+    }
+
     func number(in range: ClosedRange<Double>) throws(InvalidInput) -> Double {
         guard case .scalar(let scalar) = node, scalar.style == .plain, let value = Double(scalar.string) else {
             throw expected("a number")

@@ -14,6 +14,8 @@ enum Schema {
     private static let alreadyDone = "MT001"
     /// Raised where a queue restored from a dump is worked with.
     static let restored = "MT002"
+    /// Transactions see one snapshot from their beginning to their end.
+    static let isolated = "MT003"
 
     static func status(_ database: Database, within: Duration? = nil) async throws(StoreError) -> MigrationStatus {
         let table = try await database.run(

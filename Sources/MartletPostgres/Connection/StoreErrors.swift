@@ -67,6 +67,11 @@ extension StoreError {
                     + roles(for: error.message, place.schema))
         case "25006":
             readOnly(error, place)
+        case Schema.isolated:
+            StoreError(
+                .unusable,
+                "\(place.shown): \(error.message): set default_transaction_isolation back, in the URL, for the role or for the "
+                    + "database")
         case Schema.restored:
             StoreError(
                 .incompatible,

@@ -42,12 +42,14 @@ struct Claim: Sendable {
         let crashes = rows.int8s(row, 8)
         let maxAttempts = rows.optionalInt8s(row, 9)
         let timeouts = rows.optionalInt8s(row, 10)
+        let expireIn = rows.optionalInt8s(row, 11)
         let jobs = ids.indices.map { n in
             LeasedJob(
                 id: JobID(rawValue: ids[n]), attempt: attempts.isEmpty ? 1 : Int(attempts[n]),
                 crashes: crashes.isEmpty ? 0 : Int(crashes[n]),
                 maxAttempts: maxAttempts.isEmpty ? nil : maxAttempts[n].map(Int.init),
                 timeout: timeouts.isEmpty ? nil : timeouts[n].map { .milliseconds($0) },
+                expiresIn: expireIn.isEmpty ? nil : expireIn[n].map { .microseconds($0) },
                 enqueuedAt: Timestamp(microseconds: enqueued[n]!), args: args[n])
         }
         return Lease(

@@ -16,16 +16,22 @@ final class Enqueue: Sendable {
     private static let mostKnown = 10_000
 
     init(_ place: Place) {
-        statement = Statement("select \(place.quoted).enqueue_batch($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        statement = Statement("select \(place.quoted).enqueue_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
         makeLanes = Statement("select \(place.quoted).make_lanes($1, $2, $3)")
     }
 
     func run(_ jobs: [NewJob], _ database: Database) async throws(StoreError) -> [JobID] {
         guard !jobs.isEmpty else { return [] }
+        let rows = try await database.run(statement, try await prepare(jobs, database))
+        return rows.int8s(0, 0).map { JobID(rawValue: $0) }
+    }
+
+    /// Makes the lanes that are new to this process.
+    /// - Returns: the parameters of `enqueue_batch`.
+    func prepare(_ jobs: [NewJob], _ database: Database) async throws(StoreError) -> [Value] {
         let (keys, lanes) = Self.lanes(of: jobs)
         try await make(keys, database)
-        let rows = try await database.run(statement, Self.parameters(jobs, keys, lanes))
-        return rows.int8s(0, 0).map { JobID(rawValue: $0) }
+        return Self.parameters(jobs, keys, lanes)
     }
 
     private struct Key: Hashable {
@@ -73,6 +79,8 @@ final class Enqueue: Sendable {
             .sparse(.int8, jobs.map { $0.timeout?.milliseconds }) { $0.int8($1) },
             .sparse(.int8, jobs.map(\.start.delay)) { $0.int8($1) },
             .sparse(.int8, jobs.map(\.start.time)) { $0.int8($1) },
+            .sparse(.int8, jobs.map { $0.expires?.delay }) { $0.int8($1) },
+            .sparse(.int8, jobs.map { $0.expires?.time }) { $0.int8($1) },
         ]
     }
 }
@@ -88,6 +96,22 @@ extension NewJob.Start {
     fileprivate var time: Int64? {
         switch self {
         case .now, .after: nil
+        case .at(let time): time.microseconds
+        }
+    }
+}
+
+extension NewJob.Expiry {
+    fileprivate var delay: Int64? {
+        switch self {
+        case .at: nil
+        case .after(let delay): delay.microseconds
+        }
+    }
+
+    fileprivate var time: Int64? {
+        switch self {
+        case .after: nil
         case .at(let time): time.microseconds
         }
     }

@@ -5,19 +5,37 @@ import MartletStore
 /// Writes how jobs ended: runs of neighbours under one lease as bytes, and what else is to be said of single jobs.
 struct Settle: Sendable {
     private let statement: Statement
+    private let following: Statement
+    private let enqueue: Enqueue
 
-    init(_ place: Place) {
-        let parameters = (1...15).map { "$\($0)" }.joined(separator: ", ")
-        statement = Statement("select lost, repeated from \(place.quoted).settle(\(parameters))")
+    init(_ place: Place, _ enqueue: Enqueue) {
+        func call(_ name: String, _ count: Int) -> Statement {
+            let parameters = (1...count).map { "$\($0)" }.joined(separator: ", ")
+            return Statement("select lost, repeated from \(place.quoted).\(name)(\(parameters))")
+        }
+        statement = call("settle", 18)
+        following = call("settle_and_enqueue", 31)
+        self.enqueue = enqueue
     }
 
     func run(_ settlements: [Settlement], _ database: Database) async throws(StoreError) -> SettleReply {
         guard !settlements.isEmpty else { return SettleReply(lost: [], repeated: 0) }
         let (first, repeated) = Self.withoutRepeats(settlements)
-        let rows = try await database.run(statement, Self.parameters(first))
+        let rows = try await write(first, database)
         let lost = Set(rows.int8s(0, 0).map { LeaseID(rawValue: $0) })
         return SettleReply(
             lost: lost, repeated: Int(rows.int(0, 1)) + repeated.count { !lost.contains($0.lease) })
+    }
+
+    private func write(_ settlements: [Settlement], _ database: Database) async throws(StoreError) -> Rows {
+        let parameters = Self.parameters(settlements)
+        let followed = settlements.filter { !$0.followUps.isEmpty }
+        guard !followed.isEmpty else { return try await database.run(statement, parameters) }
+        let jobs = followed.flatMap(\.followUps)
+        let leases = followed.flatMap { Array(repeating: $0.lease.rawValue, count: $0.followUps.count) }
+        let indexes = followed.flatMap { Array(repeating: Int32(clamping: $0.index), count: $0.followUps.count) }
+        let batch = try await enqueue.prepare(jobs, database)
+        return try await database.run(following, parameters + [.int8s(leases), .int4s(indexes)] + batch)
     }
 
     /// In the order of leases and indexes; of the same job twice, only the first.
@@ -78,8 +96,8 @@ struct Settle: Sendable {
             .int8s(runs.map(\.lease.rawValue)), .int4s(runs.map { Int32(clamping: $0.first) }), .byteas(runs.map(\.endings)),
             .byteas(runs.map(\.times)), .int4s(runs.map(\.completed)),
         ]
-        let details = settlements.filter(\.ending.leavesSomething)
-        guard !details.isEmpty else { return values + Array(repeating: .null, count: 10) }
+        let details = settlements.filter { $0.ending.leavesSomething || $0.usage != nil }
+        guard !details.isEmpty else { return values + Array(repeating: .null, count: 13) }
         let errors = details.map(\.ending.error)
         values += [
             .int8s(details.map(\.lease.rawValue)), .int4s(details.map { Int32(clamping: $0.index) }),
@@ -93,6 +111,9 @@ struct Settle: Sendable {
                 ArrayBuilder(.text, details.map(\.ending.result)) { buffer, result in
                     if let result { buffer.utf8(result.utf8) } else { buffer.null() }
                 }),
+            .sparse(.int8, details.map { $0.usage?.peakMemory }) { $0.int8(Int64($1)) },
+            .sparse(.int8, details.map { $0.usage?.processorTime?.microseconds }) { $0.int8($1) },
+            .sparse(.int8, details.map { $0.usage?.blocked?.microseconds }) { $0.int8($1) },
         ]
         return values
     }
@@ -108,33 +129,34 @@ extension Ending {
         case .failed: 4
         case .cancelled: 5
         case .givenBack: 6
+        case .crashed: 7
         }
     }
 
     fileprivate var leavesSomething: Bool {
         switch self {
         case .completed(let result): result != nil
-        case .retryable, .snoozed, .failed, .cancelled, .givenBack: true
+        case .retryable, .snoozed, .crashed, .failed, .cancelled, .givenBack: true
         }
     }
 
     fileprivate var result: JSONText? {
         switch self {
         case .completed(let result): result
-        case .retryable, .snoozed, .failed, .cancelled, .givenBack: nil
+        case .retryable, .snoozed, .crashed, .failed, .cancelled, .givenBack: nil
         }
     }
 
     fileprivate var error: JobError? {
         switch self {
-        case .retryable(let error, _), .failed(let error, _): error
+        case .retryable(let error, _), .crashed(let error, _), .failed(let error, _): error
         case .completed, .snoozed, .cancelled, .givenBack: nil
         }
     }
 
     fileprivate var delay: Int64? {
         switch self {
-        case .retryable(_, let delay), .snoozed(let delay): delay.microseconds
+        case .retryable(_, let delay), .crashed(_, let delay), .snoozed(let delay): delay.microseconds
         case .completed, .failed, .cancelled, .givenBack: nil
         }
     }
@@ -142,7 +164,7 @@ extension Ending {
     fileprivate var reason: String? {
         switch self {
         case .failed(_, let reason): reason.rawValue
-        case .completed, .retryable, .snoozed, .cancelled, .givenBack: nil
+        case .completed, .retryable, .snoozed, .crashed, .cancelled, .givenBack: nil
         }
     }
 }

@@ -18,6 +18,7 @@ enum Diagnose {
         findings.append(try await snapshots(database))
         findings.append(try await restored(database))
         findings.append(try await audit(database))
+        findings.append(try await expired(database))
         findings.append(silent(workers))
         return findings
     }
@@ -80,6 +81,22 @@ enum Diagnose {
         let rows = try await database.run(.once("select * from \(database.place.quoted).audit() limit 5"))
         guard !rows.isEmpty else { return Finding("counters", .ok, "every job is where its state says") }
         return Finding("counters", .problem, (0..<rows.count).map { rows.text($0, 0) }.joined(separator: "; "))
+    }
+
+    private static func expired(_ database: Database) async throws(StoreError) -> Finding {
+        let schema = database.place.quoted
+        let rows = try await database.run(
+            .once(
+                """
+                select la.queue, la.kind, count(*) from \(schema).job j join \(schema).lane la on la.id = j.lane
+                where j.expires_at <= \(schema).clock()
+                  and not \(schema).is_claimed(
+                    (select l from \(schema).lease l where l.lane = j.lane order by l.lane desc, l.id desc limit 1),
+                    j.xid, j.position)
+                  and not exists (select 1 from \(schema).tombstone t where t.lane = j.lane and t.position = j.position)
+                group by la.queue, la.kind order by la.queue, la.kind
+                """))
+        return .expired((0..<rows.count).map { (rows.text($0, 0), rows.text($0, 1), Int(rows.int($0, 2))) })
     }
 
     private static func silent(_ workers: [WorkerSummary]) -> Finding {

@@ -5,6 +5,7 @@ import GRDBSQLite
 enum SQLValue: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByNilLiteral {
     case null
     case int(Int64)
+    case real(Double)
     case text(String)
     /// Text that is at hand as UTF-8.
     case utf8([UInt8])
@@ -16,6 +17,7 @@ enum SQLValue: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Expressi
 
     static func int(_ value: Int) -> SQLValue { .int(Int64(value)) }
     static func optional(_ value: Int64?) -> SQLValue { value.map(SQLValue.int) ?? .null }
+    static func optional(_ value: [UInt8]?) -> SQLValue { value.map(SQLValue.utf8) ?? .null }
     static func optional(_ value: String?) -> SQLValue { value.map(SQLValue.text) ?? .null }
 }
 
@@ -71,6 +73,7 @@ struct SQLStatement: ~Copyable {
         switch value {
         case .null: sqlite3_bind_null(handle, index)
         case .int(let value): sqlite3_bind_int64(handle, index, value)
+        case .real(let value): sqlite3_bind_double(handle, index, value)
         case .text(var text):
             text.withUTF8 { bindText(index, UnsafeRawBufferPointer($0)) }
         case .utf8(let bytes):
@@ -114,6 +117,8 @@ struct SQLStatement: ~Copyable {
     func int(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
     func count(_ column: Int32) -> Int { Int(sqlite3_column_int64(handle, column)) }
     func optionalInt(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
+
+    func optionalReal(_ column: Int32) -> Double? { isNull(column) ? nil : sqlite3_column_double(handle, column) }
 
     func bytes(_ column: Int32) -> [UInt8] {
         guard let base = sqlite3_column_blob(handle, column) else { return [] }

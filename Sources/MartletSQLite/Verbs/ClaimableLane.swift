@@ -23,7 +23,9 @@ struct ClaimableLane {
         _ limit: Int, for worker: WorkerID, now: Timestamp, _ tally: inout LaneTally, _ db: Database
     ) throws -> Lease? {
         let cursor = try Lanes.cursor(id, db)
-        guard let chunk = try hasTombstones(db) ? readAround(cursor, limit, db) : read(cursor, limit, db) else { return nil }
+        guard let chunk = try hasTombstones(db) ? readAround(cursor, limit, now, db) : read(cursor, limit, now, db) else {
+            return nil
+        }
         // What retention has emptied and only served as the cursor has done so.
         try db.run("delete from martlet_lease where lane = ? and upto = ? and upto < first", .int(id), .int(cursor))
         try db.run(
@@ -46,12 +48,12 @@ struct ClaimableLane {
             id: lease, kind: key.kind, queue: key.queue, priority: Priority(rawValue: key.priority)!, jobs: chunk.jobs)
     }
 
-    private func read(_ cursor: Int64, _ limit: Int, _ db: Database) throws -> Chunk? {
+    private func read(_ cursor: Int64, _ limit: Int, _ now: Timestamp, _ db: Database) throws -> Chunk? {
         var chunk = Chunk()
         try fill(
             &chunk, limit,
             try db.prepared("\(Self.select) where lane = ? and position > ? order by position limit ?"),
-            [.int(id), .int(cursor), .int(limit)])
+            [.int(id), .int(cursor), .int(limit)], now)
         guard let first = chunk.positions.first, let last = chunk.positions.last else { return nil }
         chunk.first = first
         chunk.upto = last
@@ -65,7 +67,7 @@ struct ClaimableLane {
     }
 
     /// Leaves out what was cancelled while it waited. Its tombstones have served when the cursor has passed them.
-    private func readAround(_ cursor: Int64, _ limit: Int, _ db: Database) throws -> Chunk? {
+    private func readAround(_ cursor: Int64, _ limit: Int, _ now: Timestamp, _ db: Database) throws -> Chunk? {
         guard let end = try end(of: Self.reach, after: cursor, db) else { return nil }
         var chunk = Chunk()
         let isFull = try fill(
@@ -75,7 +77,7 @@ struct ClaimableLane {
                 \(Self.select) j where lane = ?1 and position > ?2 and position <= ?4
                   and not exists (select 1 from martlet_tombstone t where t.lane = ?1 and t.position = j.position)
                 order by position limit ?3
-                """), [.int(id), .int(cursor), .int(limit), .int(end)])
+                """), [.int(id), .int(cursor), .int(limit), .int(end)], now)
         chunk.first = cursor + 1
         chunk.upto = isFull ? chunk.positions.last! : end
         try db.run(
@@ -97,12 +99,12 @@ struct ClaimableLane {
     // MARK: Rows
 
     private static let select =
-        "select position, id, attempt, crashes, max_attempts, timeout_ms, enqueued_at, args from martlet_job"
+        "select position, id, attempt, crashes, max_attempts, timeout_ms, enqueued_at, args, expires_at from martlet_job"
 
     /// - Returns: whether it stopped for a limit and not for want of rows.
     @discardableResult
     private func fill(
-        _ chunk: inout Chunk, _ limit: Int, _ statement: borrowing SQLStatement, _ values: [SQLValue]
+        _ chunk: inout Chunk, _ limit: Int, _ statement: borrowing SQLStatement, _ values: [SQLValue], _ now: Timestamp
     ) throws -> Bool {
         defer { statement.reset() }
         statement.bind(values)
@@ -120,6 +122,7 @@ struct ClaimableLane {
                     id: JobID(rawValue: statement.optionalInt(1) ?? position), attempt: statement.count(2) + 1,
                     crashes: statement.count(3), maxAttempts: statement.optionalInt(4).map(Int.init),
                     timeout: statement.optionalInt(5).map { .milliseconds($0) },
+                    expiresIn: statement.optionalInt(8).map { Timestamp(microseconds: $0) - now },
                     enqueuedAt: Timestamp(microseconds: statement.int(6)), args: args))
         }
         return true

@@ -10,8 +10,8 @@ enum Enqueue {
         let first = try Positions.take(jobs.count, db)
         let log = try db.prepared(
             """
-            insert into martlet_job (position, lane, enqueued_at, max_attempts, timeout_ms, args)
-            values (?, ?, ?, ?, ?, ?)
+            insert into martlet_job (position, lane, enqueued_at, max_attempts, timeout_ms, args, expires_at)
+            values (?, ?, ?, ?, ?, ?, ?)
             """)
         defer { log.reset() }
         log.bind(3, .int(now.microseconds))
@@ -31,6 +31,7 @@ enum Enqueue {
             log.bind(4, .optional(job.maxAttempts.map(Int64.init)))
             log.bind(5, .optional(job.timeout?.milliseconds))
             log.bind(6, .utf8(job.args.utf8))
+            log.bind(7, .optional(job.expiresAt(enqueued: now)))
             _ = try log.step()
             log.again()
         }
@@ -44,11 +45,12 @@ enum Enqueue {
     ) throws {
         try db.run(
             """
-            insert into martlet_delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, args)
-            values (?, ?, 'scheduled', ?, ?, ?, ?, ?)
+            insert into martlet_delayed (id, lane, state, run_at, enqueued_at, max_attempts, timeout_ms, args, expires_at)
+            values (?, ?, 'scheduled', ?, ?, ?, ?, ?, ?)
             """,
             .int(id), .int(lane), .int(runAt.microseconds), .int(now.microseconds),
-            .optional(job.maxAttempts.map(Int64.init)), .optional(job.timeout?.milliseconds), .utf8(job.args.utf8))
+            .optional(job.maxAttempts.map(Int64.init)), .optional(job.timeout?.milliseconds), .utf8(job.args.utf8),
+            .optional(job.expiresAt(enqueued: now)))
     }
 
     /// Neighbours in a batch mostly share their lane: it is looked up and counted once per run of equals.
@@ -77,6 +79,14 @@ enum Enqueue {
 }
 
 extension NewJob {
+    fileprivate func expiresAt(enqueued now: Timestamp) -> Int64? {
+        switch expires {
+        case nil: nil
+        case .after(let time)?: (now + time).microseconds
+        case .at(let time)?: time.microseconds
+        }
+    }
+
     /// nil when it is due now.
     fileprivate func dueLater(than now: Timestamp) -> Timestamp? {
         let due: Timestamp

@@ -31,13 +31,14 @@ enum Promote {
 enum Delayed {
     static func state(_ text: String) -> JobState { text == JobState.retryable.rawValue ? .retryable : .scheduled }
 
-    /// - Parameter runAt: when it came due after all; nil keeps the time it was waiting for.
+    /// - Parameter runAt: when it came due after all, and then an expiry that was over by then is dropped; nil keeps the time it was waiting for.
     static func append(_ id: Int64, at position: Int64, runAt: Timestamp?, _ db: Database) throws {
         try db.run(
             """
             insert into martlet_job
-              (position, id, lane, enqueued_at, run_at, attempt, crashes, max_attempts, timeout_ms, args)
-            select ?2, id, lane, enqueued_at, coalesce(?3, run_at), attempt, crashes, max_attempts, timeout_ms, args
+              (position, id, lane, enqueued_at, run_at, attempt, crashes, max_attempts, timeout_ms, expires_at, args)
+            select ?2, id, lane, enqueued_at, coalesce(?3, run_at), attempt, crashes, max_attempts, timeout_ms,
+              case when ?3 is null or expires_at > ?3 then expires_at end, args
             from martlet_delayed where id = ?1
             """, .int(id), .int(position), .optional(runAt?.microseconds))
         try db.run("delete from martlet_delayed where id = ?", .int(id))
@@ -47,8 +48,10 @@ enum Delayed {
         try db.run(
             """
             insert into martlet_failed
-              (id, lane, state, enqueued_at, run_at, finished_at, attempt, crashes, max_attempts, timeout_ms, args)
-            select id, lane, 'cancelled', enqueued_at, run_at, ?2, attempt, crashes, max_attempts, timeout_ms, args
+              (id, lane, state, enqueued_at, run_at, finished_at, attempt, crashes, max_attempts, timeout_ms, expires_at,
+               args)
+            select id, lane, 'cancelled', enqueued_at, run_at, ?2, attempt, crashes, max_attempts, timeout_ms, expires_at,
+              args
             from martlet_delayed where id = ?1
             """, .int(id), .int(now.microseconds))
         try db.run("delete from martlet_delayed where id = ?", .int(id))

@@ -33,7 +33,7 @@ enum Recover {
                 try db.run(
                     "update martlet_lease set open = 0, revoked_at = ?2, finished_at = ?2 where id = ?1", .int(id.rawValue),
                     .int(now.microseconds))
-                try db.run("delete from martlet_cancel_request where lease = ?", .int(id.rawValue))
+                try lease.forget(db)
                 leases += 1
             }
         }
@@ -65,8 +65,10 @@ enum Recover {
         }
         return count
     }
-    /// From this crash on a job waits before it runs again, longer each time: it may be what kills its workers.
-    private static let patience = 3
+
+    /// From this crash on a job waits before it runs again, longer each time: it may be what kills its workers. It does not fail
+    /// for it, as others died with it and only one of them is guilty.
+    private static let patience = Limits.crashes
 
     /// No attempt is charged, since the job may be innocent; but what happened is kept with it.
     private static func afterCrash(_ entry: LogEntry, _ lease: OpenLease, now: Timestamp, _ db: Database) throws -> JobState

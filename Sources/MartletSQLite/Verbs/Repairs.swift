@@ -51,8 +51,9 @@ enum Repairs {
             try db.run(
                 """
                 insert into martlet_job
-                  (position, id, lane, enqueued_at, run_at, attempt, crashes, max_attempts, timeout_ms, args)
-                select ?2, id, lane, enqueued_at, ?3, attempt, 0, max_attempts, timeout_ms, args
+                  (position, id, lane, enqueued_at, run_at, attempt, crashes, max_attempts, timeout_ms, expires_at, args)
+                select ?2, id, lane, enqueued_at, ?3, attempt, 0, max_attempts, timeout_ms,
+                  case when expires_at > ?3 then expires_at end, args
                 from martlet_failed where id = ?1
                 """, .int(id.rawValue), .int(position), .int(now.microseconds))
             try removeFailed(id, db)
@@ -87,7 +88,7 @@ enum Repairs {
     private static func discard(_ id: JobID, _ place: Whereabouts, _ tally: inout LaneTally, _ db: Database) throws {
         let lane = try lane(of: id, in: "martlet_failed", db)
         try removeFailed(id, db)
-        try db.run("delete from martlet_attempt_error where job = ?", .int(id.rawValue))
+        try Attempts.remove(of: id, db)
         tally.add(-1, to: place.state, lane: lane)
     }
 

@@ -68,14 +68,17 @@ enum Retain {
     /// Errors of earlier attempts and results go with the job; those of jobs that live on elsewhere stay.
     private static func forgetCompleted(_ id: LeaseID, _ db: Database) throws {
         let isBare = try db.first(
-            "select not exists (select 1 from martlet_result) and not exists (select 1 from martlet_attempt_error)"
+            """
+            select not exists (select 1 from martlet_result) and not exists (select 1 from martlet_attempt_error)
+              and not exists (select 1 from martlet_usage)
+            """
         ) { $0.int(0) != 0 }
         if isBare == true { return }
         guard let lease = try OpenLease(id, db, evenIfRevoked: true) else { return }
         for index in 0..<lease.positions.count where lease.marks[index] == .completed {
             let job = try LogEntry(position: lease.positions[index], lane: lease.lane).job(db)
             try db.run("delete from martlet_result where job = ?", .int(job))
-            try db.run("delete from martlet_attempt_error where job = ?", .int(job))
+            try Attempts.remove(of: JobID(rawValue: job), db)
         }
     }
 
@@ -88,7 +91,7 @@ enum Retain {
         ) { (id: JobID(rawValue: $0.int(0)), lane: $0.int(1), state: JobState(rawValue: $0.text(2)) ?? .failed) }
         for job in old {
             try Repairs.removeFailed(job.id, db)
-            try db.run("delete from martlet_attempt_error where job = ?", .int(job.id.rawValue))
+            try Attempts.remove(of: job.id, db)
             tally.add(-1, to: job.state, lane: job.lane)
         }
         return old.count

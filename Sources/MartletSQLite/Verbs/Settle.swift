@@ -7,6 +7,7 @@ enum Settle {
     static func run(_ settlements: [Settlement], now: Timestamp, _ db: Database) throws -> SettleReply {
         var lost: Set<LeaseID> = []
         var repeated = 0
+        var followUps: [NewJob] = []
         var tally = LaneTally()
         for (id, group) in grouped(settlements) {
             guard var lease = try OpenLease(id, db) else {
@@ -16,15 +17,22 @@ enum Settle {
             let fresh = group.filter { lease.isOpen($0.index) }
             repeated += group.count - fresh.count
             let cancelled = try fresh.contains(where: \.ending.runsAgain) ? CancelRequests.of(lease.id, db) : []
-            for settlement in fresh where lease.isOpen(settlement.index) {
+            for settlement in fresh {
+                guard lease.isOpen(settlement.index) else {
+                    repeated += 1
+                    continue
+                }
                 // A person was told that it will stop, so it does not run again.
                 let isOver = cancelled.contains(settlement.index) && settlement.ending.runsAgain
                 lease.mark(settlement, as: isOver ? .cancelled : settlement.ending.mark)
                 try carryOut(settlement, isOver ? .cancelled : settlement.ending, lease, now: now, &tally, db)
+                if let usage = settlement.usage { try keep(usage, settlement, lease, now: now, db) }
+                if !settlement.followUps.isEmpty { followUps += settlement.followUps }
             }
             try lease.write(now: now, db)
         }
         try tally.write(now: now, db)
+        if !followUps.isEmpty { _ = try Enqueue.run(followUps, now: now, db) }
         return SettleReply(lost: lost, repeated: repeated)
     }
 
@@ -60,15 +68,24 @@ enum Settle {
         case .snoozed(let delay):
             try entry.delay(until: now + delay, state: .scheduled, attempts: 0, db)
             tally.move(from: .running, to: .scheduled, lane: lease.lane)
+        case .crashed(let error, let delay):
+            try recordError(error, settlement, lease, entry, now: now, db)
+            try entry.delay(until: now + delay, state: .retryable, attempts: 0, crashes: 1, db)
+            tally.move(from: .running, to: .retryable, lane: lease.lane)
         case .failed(let error, let reason):
             try recordError(error, settlement, lease, entry, now: now, db)
             let failure = try Failures.count(error, lane: lease.lane, now: now, db)
+            let charge = ending.charge
             try entry.end(
-                .failed, reason: reason, failure: failure, attempts: 1, lease.history(of: settlement), now: now, db)
+                .failed, reason: reason, failure: failure, attempts: charge.attempts, crashes: charge.crashes,
+                lease.history(of: settlement), now: now, db)
             tally.move(from: .running, to: .failed, lane: lease.lane)
         case .cancelled:
-            if case .retryable(let error, _) = settlement.ending {
+            switch settlement.ending {
+            case .retryable(let error, _), .crashed(let error, _):
                 try recordError(error, settlement, lease, entry, now: now, db)
+            case .completed, .snoozed, .failed, .cancelled, .givenBack:
+                break
             }
             try entry.end(.cancelled, attempts: 1, lease.history(of: settlement), now: now, db)
             tally.move(from: .running, to: .cancelled, lane: lease.lane)
@@ -84,18 +101,33 @@ enum Settle {
         try db.run(
             """
             insert into martlet_attempt_error (job, attempt, max_attempts, type, message, detail, started_at, at, worker)
-            select coalesce(id, position), attempt + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 from martlet_job where position = ?1
+            select coalesce(id, position), attempt + (?6 is not null), ?2, ?3, ?4, ?5, ?6, ?7, ?8 from martlet_job
+            where position = ?1
             """,
             .int(entry.position), .int(settlement.maxAttempts), .text(error.type), .text(error.message),
-            .optional(error.detail), .int((lease.claimedAt + settlement.waited).microseconds), .int(now.microseconds),
+            .optional(error.detail), .optional(lease.startedAt(of: settlement)?.microseconds), .int(now.microseconds),
             .optional(lease.worker))
+    }
+
+    private static func keep(
+        _ usage: Usage, _ settlement: Settlement, _ lease: OpenLease, now: Timestamp, _ db: Database
+    ) throws {
+        guard usage != Usage() else { return }
+        try db.run(
+            """
+            insert into martlet_usage (job, lease, attempt, at, peak_memory, processor_us, blocked_us)
+            select coalesce(id, position), ?2, attempt + 1, ?3, ?4, ?5, ?6 from martlet_job where position = ?1
+            """,
+            .int(lease.positions[settlement.index]), .int(lease.id.rawValue), .int(now.microseconds),
+            .optional(usage.peakMemory.map(Int64.init)), .optional(usage.processorTime?.microseconds),
+            .optional(usage.blocked?.microseconds))
     }
 }
 
 extension Ending {
     fileprivate var runsAgain: Bool {
         switch self {
-        case .retryable, .snoozed, .givenBack: true
+        case .retryable, .snoozed, .crashed, .givenBack: true
         case .completed, .failed, .cancelled: false
         }
     }

@@ -57,7 +57,7 @@ enum Audit {
                 switch lease.marks[index] {
                 case .open: if !lease.isRevoked { counts[.running, default: 0] += 1 }
                 case .completed: counts[.completed, default: 0] += 1
-                case .retryable, .snoozed, .failed, .cancelled, .givenBack: break
+                case .retryable, .snoozed, .crashed, .failed, .cancelled, .givenBack: break
                 }
             }
         }

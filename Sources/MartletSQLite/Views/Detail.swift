@@ -4,12 +4,13 @@ import MartletStore
 
 /// Everything that is known of one job.
 enum Detail {
-    static func run(_ id: JobID, _ db: Database) throws -> JobDetail? {
+    static func run(_ id: JobID, now: Timestamp, _ db: Database) throws -> JobDetail? {
         guard let place = try Whereabouts.find(id, db), let row = try row(id, place, db) else { return nil }
         let errors = try AttemptErrors.all(id, db)
         return JobDetail(
             summary: try row.summary(try Lanes.all(db), lastError: errors.last, db), reason: row.reason, lease: row.lease,
-            crashes: row.crashes, timeout: row.timeout, errors: errors,
+            crashes: row.crashes, timeout: row.timeout, expiry: row.expiry(now: now), errors: errors,
+            usage: try Attempts.usage(id, db),
             result: try db.first("select value from martlet_result where job = ?", .int(id.rawValue)) {
                 JSONText(trusted: $0.bytes(0))
             })

@@ -6,10 +6,13 @@ import MartletStore
 
 /// What `martlet doctor` looks at on this engine.
 enum Diagnose {
-    static func run(_ files: DatabaseFiles, _ liveness: Liveness, _ db: Database) throws -> [Finding] {
+    static func run(_ files: DatabaseFiles, _ liveness: Liveness, now: Timestamp, _ db: Database) throws -> [Finding] {
         var findings = [version(), try schema(db)]
         findings += try settings(db)
-        findings += [try integrity(db), disk(files), log(files), try counters(db), try deadWorkers(liveness, db)]
+        findings += [
+            try integrity(db), disk(files), log(files), try counters(db), try expired(now: now, db),
+            try deadWorkers(liveness, db),
+        ]
         return findings
     }
 
@@ -77,6 +80,20 @@ enum Diagnose {
         let wrong = try Audit.run(db)
         guard !wrong.isEmpty else { return Finding("counters", .ok, "every job is where its state says") }
         return Finding("counters", .problem, wrong.prefix(5).joined(separator: "; "))
+    }
+
+    private static func expired(now: Timestamp, _ db: Database) throws -> Finding {
+        .expired(
+            try db.rows(
+                """
+                select l.queue, l.kind, count(*) from martlet_job j indexed by martlet_job_expires
+                join martlet_lane l on l.id = j.lane
+                where j.expires_at is not null and j.expires_at <= ?
+                  and j.position > coalesce((select max(upto) from martlet_lease where lane = j.lane), 0)
+                  and not exists (select 1 from martlet_tombstone t where t.lane = j.lane and t.position = j.position)
+                group by l.queue, l.kind order by l.queue, l.kind
+                """, .int(now.microseconds)
+            ) { ($0.text(0), $0.text(1), $0.count(2)) })
     }
 
     private static func deadWorkers(_ liveness: Liveness, _ db: Database) throws -> Finding {

@@ -12,6 +12,7 @@ struct JobRow {
     var crashes: Int
     var maxAttempts: Int?
     var timeout: Duration?
+    var expiresAt: Timestamp?
     var enqueuedAt: Timestamp
     var runAt: Timestamp?
     var startedAt: Timestamp?
@@ -24,9 +25,9 @@ struct JobRow {
     var index: Int?
 
     static let logColumns =
-        "position, coalesce(id, position), lane, attempt, crashes, max_attempts, timeout_ms, enqueued_at, run_at, args"
+        "position, coalesce(id, position), lane, attempt, crashes, max_attempts, timeout_ms, expires_at, enqueued_at, run_at, args"
     static let delayedColumns =
-        "id, id, lane, attempt, crashes, max_attempts, timeout_ms, enqueued_at, run_at, args, state"
+        "id, id, lane, attempt, crashes, max_attempts, timeout_ms, expires_at, enqueued_at, run_at, args, state"
     static let failedColumns =
         delayedColumns + ", reason, started_at, finished_at, worker"
 
@@ -36,15 +37,15 @@ struct JobRow {
     }
 
     init(delayed row: borrowing SQLStatement) {
-        self.init(common: row, state: Delayed.state(row.text(10)))
+        self.init(common: row, state: Delayed.state(row.text(11)))
     }
 
     init(failed row: borrowing SQLStatement) {
-        self.init(common: row, state: JobState(rawValue: row.text(10)) ?? .failed)
-        reason = row.optionalText(11).flatMap(FailureReason.init(rawValue:))
-        startedAt = row.optionalInt(12).map(Timestamp.init(microseconds:))
-        finishedAt = row.optionalInt(13).map(Timestamp.init(microseconds:))
-        worker = row.optionalText(14)
+        self.init(common: row, state: JobState(rawValue: row.text(11)) ?? .failed)
+        reason = row.optionalText(12).flatMap(FailureReason.init(rawValue:))
+        startedAt = row.optionalInt(13).map(Timestamp.init(microseconds:))
+        finishedAt = row.optionalInt(14).map(Timestamp.init(microseconds:))
+        worker = row.optionalText(15)
     }
 
     private init(common row: borrowing SQLStatement, state: JobState) {
@@ -55,9 +56,10 @@ struct JobRow {
         crashes = row.count(4)
         maxAttempts = row.optionalInt(5).map(Int.init)
         timeout = row.optionalInt(6).map { .milliseconds($0) }
-        enqueuedAt = Timestamp(microseconds: row.int(7))
-        runAt = row.optionalInt(8).map(Timestamp.init(microseconds:))
-        args = JSONText(trusted: row.bytes(9))
+        expiresAt = row.optionalInt(7).map(Timestamp.init(microseconds:))
+        enqueuedAt = Timestamp(microseconds: row.int(8))
+        runAt = row.optionalInt(9).map(Timestamp.init(microseconds:))
+        args = JSONText(trusted: row.bytes(10))
         self.state = state
     }
 
@@ -75,7 +77,7 @@ struct JobRow {
             row.state = .completed
             row.startedAt = lease.claimedAt + lease.marks.waited(index)
             row.finishedAt = row.startedAt! + lease.marks.ran(index)
-        case .retryable, .snoozed, .failed, .cancelled, .givenBack:
+        case .retryable, .snoozed, .crashed, .failed, .cancelled, .givenBack:
             return nil
         }
         row.attempt += 1
@@ -91,7 +93,16 @@ struct JobRow {
             id: id, kind: lane.kind, queue: lane.queue, priority: priority, state: state, attempt: attempt,
             maxAttempts: max(attempt, maxAttempts ?? lastError?.maxAttempts ?? Limits.defaultMaxAttempts),
             enqueuedAt: enqueuedAt, runAt: runAt, startedAt: startedAt, finishedAt: finishedAt, worker: worker, args: args,
-            error: lastError, cancelRequested: try isCancelRequested(db), cursor: cursor)
+            error: lastError, cancelRequested: try isCancelRequested(db), progress: try progress(db), cursor: cursor)
+    }
+
+    func expiry(now: Timestamp) -> JobExpiry? {
+        expiresAt.map { JobExpiry(at: $0, isOver: state.waits && $0 <= now) }
+    }
+
+    private func progress(_ db: Database) throws -> ProgressReport? {
+        guard let lease, let index else { return nil }
+        return try Report.last(lease, index: index, db)
     }
 
     private func isCancelRequested(_ db: Database) throws -> Bool {
@@ -99,6 +110,29 @@ struct JobRow {
         return try db.first(
             "select 1 from martlet_cancel_request where lease = ? and idx = ?", .int(lease.rawValue), .int(index)
         ) { _ in true } ?? false
+    }
+}
+
+/// What is kept of each attempt beside the job, and goes with it.
+enum Attempts {
+    static func remove(of job: JobID, _ db: Database) throws {
+        try db.run("delete from martlet_attempt_error where job = ?", .int(job.rawValue))
+        try db.run("delete from martlet_usage where job = ?", .int(job.rawValue))
+    }
+
+    static func usage(_ job: JobID, _ db: Database) throws -> [AttemptUsage] {
+        try db.rows(
+            """
+            select attempt, at, peak_memory, processor_us, blocked_us from martlet_usage where job = ? order by lease
+            """, .int(job.rawValue)
+        ) { row in
+            AttemptUsage(
+                attempt: row.count(0), at: Timestamp(microseconds: row.int(1)),
+                usage: Usage(
+                    peakMemory: row.optionalInt(2).map(Int.init),
+                    processorTime: row.optionalInt(3).map { .microseconds($0) },
+                    blocked: row.optionalInt(4).map { .microseconds($0) }))
+        }
     }
 }
 

@@ -32,7 +32,7 @@ struct Meter {
             case .completed: completed += 1
             // A handler that gives a job up has done its part.
             case .failed(_, .discarded): completed += 1
-            case .retryable, .failed: failed += 1
+            case .retryable, .crashed, .failed: failed += 1
             // They say nothing of how the runs do.
             case .snoozed, .cancelled, .givenBack: continue
             }

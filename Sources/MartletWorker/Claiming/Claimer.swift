@@ -41,8 +41,10 @@ struct Claimer {
     }
 
     private func register(_ backoff: inout Backoff) async -> Bool {
-        let startedAt = Moment.now
         do {
+            // What it holds goes back by its own word: nobody died, so none of those jobs is to be suspected of having killed it.
+            if let abandoned = floor.abandoned { try await store.deregister(abandoned) }
+            let startedAt = Moment.now
             let worker = try await store.register(configuration.registration(kinds: floor.handlers.map(\.kind)))
             access.succeeded(.register)
             backoff.reset()
@@ -70,6 +72,8 @@ struct Claimer {
             return true
         } catch {
             floor.unanswered()
+            // It may have been granted, and while this registration lives nobody else would look after its jobs.
+            if error.code == .unknown { floor.lose(session: session.number, .unansweredClaim) }
             return await waitOut(error, .claim, &backoff)
         }
     }

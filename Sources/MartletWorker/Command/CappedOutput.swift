@@ -1,6 +1,6 @@
 /// What is kept of a stream of any length: its beginning or its end, in bounded memory.
-struct CappedOutput: Sendable {
-    enum Part {
+package struct CappedOutput: Sendable {
+    package enum Part {
         case head, tail
     }
 
@@ -8,9 +8,9 @@ struct CappedOutput: Sendable {
     private let limit: Int
     private var kept: [UInt8] = []
     /// Bytes that came, kept or not.
-    private(set) var count = 0
+    package private(set) var count = 0
 
-    init(_ part: Part, limit: Int) {
+    package init(_ part: Part, limit: Int) {
         self.part = part
         self.limit = limit
     }
@@ -18,9 +18,9 @@ struct CappedOutput: Sendable {
     /// The same without anything in it.
     var emptied: CappedOutput { CappedOutput(part, limit: limit) }
 
-    var isCut: Bool { count > limit }
+    package var isCut: Bool { count > limit }
 
-    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) {
         count += bytes.count
         switch part {
         case .head:
@@ -32,7 +32,7 @@ struct CappedOutput: Sendable {
         }
     }
 
-    var bytes: ArraySlice<UInt8> {
+    package var bytes: ArraySlice<UInt8> {
         switch part {
         case .head: kept[...]
         case .tail: kept.suffix(limit)

@@ -1,17 +1,17 @@
 import MartletCore
 
-/// Standard output as a job's result.
+/// Standard output, or the body of an answer, as a job's result.
 ///
 /// The cap counts bytes of output, as its author does, not those of the JSON that is kept: a newline costs one, though JSON
 /// writes two.
-enum CommandResult {
+package enum CommandResult {
     /// - Parameters:
     ///   - output: the beginning, of at most `limit` bytes.
-    ///   - total: how many bytes there were in all.
+    ///   - total: how many bytes there were in all; nil: more than the limit, and nobody counted.
     /// - Returns: nil for no output at all.
-    static func json(_ output: ArraySlice<UInt8>, total: Int, limit: Int) -> JSONText? {
-        guard total > 0 else { return nil }
-        guard total <= limit else { return JSONText(trusted: string(cut(output, total: total, limit: limit))) }
+    package static func json(_ output: ArraySlice<UInt8>, total: Int?, limit: Int) -> JSONText? {
+        guard total != 0 else { return nil }
+        guard let total, total <= limit else { return JSONText(trusted: string(cut(output, total: total, limit: limit))) }
         do {
             return try JSONText(validating: Array(output), field: "result", maxBytes: limit)
         } catch {
@@ -23,8 +23,8 @@ enum CommandResult {
     }
 
     /// Whole characters and a mark that people see and scripts can look for, within the limit together.
-    private static func cut(_ output: ArraySlice<UInt8>, total: Int, limit: Int) -> String {
-        let mark = "… (cut: \(total) bytes in all)"
+    private static func cut(_ output: ArraySlice<UInt8>, total: Int?, limit: Int) -> String {
+        let mark = "… (cut: \(total.map { "\($0) bytes in all" } ?? "more than \(limit) bytes"))"
         var kept = output.prefix(max(limit - mark.utf8.count, 0))
         // What continues a character is no beginning of one; up to three such bytes follow the first.
         var next = kept.endIndex

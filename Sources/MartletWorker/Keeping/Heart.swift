@@ -44,7 +44,7 @@ final class Heart: Sendable {
     private func renew(_ session: FloorState.Session) -> Bool {
         let startedAt = Moment.now
         do {
-            let reply = try store.heartbeat(session.worker)
+            let reply = try store.heartbeat(session.worker, report: nil)
             access.succeeded(.heartbeat)
             last.withLock { $0 = startedAt }
             guard reply.alive else {

@@ -12,7 +12,7 @@ package final class ChildMode: Sendable {
     static let variable = "MARTLET_CHILD"
     static let channel: CInt = 3
 
-    package typealias Body = @Sendable (HandlerCall) async -> Outcome
+    package typealias Body = @Sendable (HandlerCall) async -> RunReport
 
     /// Looked at once, and not passed on to what jobs start.
     package static let isChild: Bool = {
@@ -80,12 +80,12 @@ package final class ChildMode: Sendable {
         switch frame.letter {
         case .run:
             run(
-                try RemoteCall(&frame) { level in
+                try RemoteCall(&frame, progress: RemoteProgress { [self] in send($0) }) { level in
                     let handler = RemoteLogHandler(logLevel: level) { [self] in send($0) }
                     return Logger(label: "martlet") { _ in handler }
                 })
         case .cancel: current.withLock { $0?.cancel() }
-        case .hello, .log, .done, nil: break
+        case .hello, .log, .progress, .done, nil: break
         }
     }
 
@@ -95,9 +95,12 @@ package final class ChildMode: Sendable {
                 let call = remote.call
                 guard let body = bodies[call.kind] else { return }
                 meter.begin(cpuSeconds: remote.cpuSeconds)
-                let outcome = await body(call)
+                let report = await body(call)
                 let (usage, resident) = meter.end()
-                send(RemoteReport(outcome: outcome, usage: usage, resident: resident).frame)
+                send(
+                    RemoteReport(
+                        outcome: report.outcome, usage: usage, resident: resident, followUps: report.followUps
+                    ).frame)
                 // Between two runs, where nobody waits for it.
                 meter.reset()
             }

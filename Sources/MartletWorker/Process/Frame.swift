@@ -2,7 +2,7 @@
 ///
 /// ```
 /// worker ──▶ child    run, cancel
-/// child  ──▶ worker   hello, log …, done
+/// child  ──▶ worker   hello, log and progress …, done
 /// ```
 /// Letters that the other side does not know are skipped, so that more can be said later.
 struct Frame {
@@ -11,6 +11,7 @@ struct Frame {
         case run = 0x52
         case cancel = 0x43
         case log = 0x4C
+        case progress = 0x50
         case done = 0x44
     }
 

@@ -104,7 +104,7 @@ package final class ProcessPool: Sendable {
     private func report(_ answer: WarmChild.Answer, _ call: HandlerCall) -> RunReport {
         switch answer {
         case .done(let report):
-            return RunReport(report.outcome, usage: report.usage)
+            return RunReport(report.outcome, usage: report.usage, followUps: report.followUps)
         case .died(let end, let stderr, hasBegun: true):
             return RunReport(.retry(Self.death(end, settings.limits, stderr)), usage: end.usage)
         case .died(let end, let stderr, hasBegun: false):

@@ -34,6 +34,7 @@ final class WarmChild: Sendable {
         var kinds: [String]?
         /// Who runs now: lines of a log belong to it.
         var logger: Logger?
+        var call: HandlerCall?
         var run = 0
         var sending: InputWriter?
         var jobs = 0
@@ -89,6 +90,7 @@ final class WarmChild: Sendable {
         let sending = InputWriter(writing, frame)
         let run = state.withLock { state in
             state.logger = logger
+            state.call = call
             state.sending = sending
             state.run += 1
             return state.run
@@ -123,6 +125,7 @@ final class WarmChild: Sendable {
         let event = await next()
         state.withLock { state in
             state.logger = nil
+            state.call = nil
             state.sending = nil
             state.run += 1
             state.idleSince = .now
@@ -238,6 +241,12 @@ final class WarmChild: Sendable {
         case .log:
             let line = try RemoteLine(&frame)
             if let logger = state.withLock({ $0.logger }) { line.tell(logger) }
+        case .progress:
+            let fraction = try frame.optional { frame throws(FrameReader.Malformed) in
+                Double(bitPattern: UInt64(bitPattern: try frame.integer()))
+            }
+            let note = try frame.optional { frame throws(FrameReader.Malformed) in try frame.text() }
+            state.withLock { $0.call }?.tell(fraction: fraction, note: note)
         case .run, .cancel, nil:
             break
         }

@@ -27,7 +27,9 @@ struct RemoteCall {
     }
 
     /// - Parameter logger: for the level that the worker has.
-    init(_ frame: inout FrameReader, logger: (Logger.Level) -> Logger) throws(FrameReader.Malformed) {
+    init(
+        _ frame: inout FrameReader, progress: any ProgressSink, logger: (Logger.Level) -> Logger
+    ) throws(FrameReader.Malformed) {
         let id = JobID(rawValue: try frame.integer())
         let attempt = Int(try frame.integer())
         let maxAttempts = Int(try frame.integer())
@@ -41,7 +43,7 @@ struct RemoteCall {
         cpuSeconds = try frame.optional { frame throws(FrameReader.Malformed) in try frame.integer() }
         call = HandlerCall(
             id: id, kind: kind, queue: queue, attempt: attempt, maxAttempts: maxAttempts, lease: lease, args: args,
-            enqueuedAt: enqueuedAt, timeout: timeout, logger: logger(logLevel))
+            enqueuedAt: enqueuedAt, timeout: timeout, progress: progress, logger: logger(logLevel))
     }
 
     init(_ call: HandlerCall, logLevel: Logger.Level, cpuSeconds: Int64?) {
@@ -57,6 +59,7 @@ struct RemoteReport {
     let usage: Usage
     /// Memory that the child still holds, bytes.
     let resident: Int
+    var followUps: [NewJob] = []
 
     var frame: Frame {
         var frame = Frame(.done)
@@ -64,13 +67,16 @@ struct RemoteReport {
         frame.write(usage.peakMemory) { $0.write($1) }
         frame.write(usage.processorTime) { $0.write($1.nanoseconds) }
         frame.write(resident)
+        frame.write(followUps.count)
+        for job in followUps { frame.write(job) }
         return frame
     }
 
-    init(outcome: Outcome, usage: Usage, resident: Int) {
+    init(outcome: Outcome, usage: Usage, resident: Int, followUps: [NewJob] = []) {
         self.outcome = outcome
         self.usage = usage
         self.resident = resident
+        self.followUps = followUps
     }
 
     init(_ frame: inout FrameReader) throws(FrameReader.Malformed) {
@@ -81,6 +87,9 @@ struct RemoteReport {
                 Duration.nanoseconds(try frame.integer())
             })
         resident = Int(try frame.integer())
+        var followUps: [NewJob] = []
+        for _ in 0..<max(0, min(try frame.integer(), Int64(Limits.enqueueBatch))) { followUps.append(try frame.job()) }
+        self.followUps = followUps
     }
 }
 

@@ -8,8 +8,11 @@ final class Chunk: Sendable {
     let kind: Int
     let session: Int
     let claimedAt: Moment
+    /// Whether any of its jobs may be too late when its turn comes.
+    let mayExpire: Bool
 
     init(lease: Lease, kind: Int, session: Int, claimedAt: Moment) {
+        mayExpire = lease.jobs.contains { $0.expiresIn != nil }
         self.lease = lease
         self.kind = kind
         self.session = session

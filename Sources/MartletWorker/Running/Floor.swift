@@ -9,6 +9,8 @@ final class Floor: Sendable {
     let logger: Logger
     let herald: Herald
     let settler: Settler
+    /// nil: nobody keeps what runs say of how far they are.
+    let progress: ProgressBoard?
     /// There may be something to claim.
     let hungry = Signal()
     /// Looks after what runs, from outside the pool.
@@ -23,13 +25,14 @@ final class Floor: Sendable {
 
     init(
         handlers: [Handler], configuration: WorkerConfiguration, logger: Logger, herald: Herald, settler: Settler,
-        emptied: Signal
+        progress: ProgressBoard? = nil, emptied: Signal
     ) {
         self.handlers = handlers
         self.configuration = configuration
         self.logger = logger
         self.herald = herald
         self.settler = settler
+        self.progress = progress
         self.emptied = emptied
         adapts = handlers.map(\.adapts)
         pools = HandlerPools(blockingThreads: configuration.blockingThreads)
@@ -37,6 +40,8 @@ final class Floor: Sendable {
     }
 
     var session: FloorState.Session? { state.withLock { $0.session } }
+    /// See ``FloorState/abandoned``.
+    var abandoned: WorkerID? { state.withLock { $0.abandoned } }
     var isStopping: Bool { state.withLock { $0.isStopping } }
     var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
 
@@ -145,6 +150,21 @@ final class Floor: Sendable {
                 .adapted(
                     kind: handlers[change.kind].kind, concurrency: change.decision.limit, reason: change.decision.reason))
         }
+    }
+
+    // MARK: Endings
+
+    /// What a run says of its failure, without what is secret in it.
+    func redacted(_ report: RunReport, _ job: LeasedJob) -> RunReport {
+        var report = report
+        let redaction = configuration.redaction
+        switch report.outcome {
+        case .completed, .snooze, .cancelled, .interrupted: break
+        case .retry(let error, let delay): report.outcome = .retry(redaction.error(error, args: job.args), after: delay)
+        case .discard(let error): report.outcome = .discard(redaction.error(error, args: job.args))
+        case .crashed(let error): report.outcome = .crashed(redaction.error(error, args: job.args))
+        }
+        return report
     }
 
     // MARK: Acting

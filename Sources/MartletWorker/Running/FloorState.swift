@@ -28,6 +28,8 @@ struct FloorState {
 
     let handlers: [Handler]
     private(set) var session: Session?
+    /// A registration that was given up, and whose leases the store may still count as ours.
+    private(set) var abandoned: WorkerID?
     private(set) var entries: [Int: Entry] = [:]
     private(set) var intake: IntakeState
     private var buffer = JobBuffer()
@@ -59,6 +61,7 @@ struct FloorState {
 
     mutating func registered(_ worker: WorkerID, lease: Duration, at moment: Moment) {
         lastSession += 1
+        abandoned = nil
         session = Session(
             number: lastSession, worker: worker, registeredAt: moment, trust: LeaseTrust(lease: lease, renewedAt: moment))
     }
@@ -70,7 +73,8 @@ struct FloorState {
     /// Ends the registration: what is claimed is dropped, what runs is stopped, and nothing of it is settled. Endings that are
     /// on their way already stay: the store's fence decides about them, and where it lets them in no work is repeated.
     mutating func lose(session number: Int, now: Moment) -> Aftermath? {
-        guard session?.number == number else { return nil }
+        guard let lost = session, lost.number == number else { return nil }
+        abandoned = lost.worker
         session = nil
         return drop(now: now) { _ in true }
     }

@@ -1,3 +1,5 @@
+import MartletCore
+import MartletStore
 import Synchronization
 
 /// One runner and what it has in hand. The runner's task runs on the slot's threads, and nowhere else: by that it is known
@@ -35,6 +37,34 @@ final class Slot: TaskExecutor {
         }
         if isCancelled { task.cancel() }
     }
+
+    // MARK: The runner's side
+
+    /// - Returns: the index of the job to run; nil when there is none left.
+    @inline(never)
+    func begin(now: Moment, handler: Handler) -> Int? { state.withLock { $0.begin(now: now, handler: handler) } }
+
+    /// A run is over, and the next one begins, if there is one and nothing speaks against it.
+    @inline(never)
+    func end(
+        _ report: RunReport, now: Moment, handler: Handler
+    ) -> (ending: Ending?, ran: Duration, next: Int?, move: SlotState.Next) {
+        state.withLock { slot in
+            let startedAt = slot.startedAt ?? now
+            let (ending, move) = slot.end(report, now: now, handler: handler, random: { .random(in: 0..<1) })
+            return (ending, now - startedAt, move == .goOn ? slot.begin(now: now, handler: handler) : nil, move)
+        }
+    }
+
+    /// When the run that is under way began.
+    var startedAt: Moment? { state.withLock { $0.startedAt } }
+
+    func takeExpired() -> [SlotState.Expired] { state.withLock { $0.takeExpired() } }
+
+    @inline(never)
+    func takeEnded() -> [Settlement] { state.withLock { $0.takeEnded() } }
+
+    // MARK: Stopping
 
     /// Calls the handler's cancellation handlers, so never under a lock.
     func cancel() {

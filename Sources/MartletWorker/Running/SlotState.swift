@@ -53,6 +53,7 @@ struct SlotState {
     /// Ended and not handed to the settler yet.
     private(set) var ended: [Settlement] = []
     private var endedSince: Moment?
+    private var expired: [Expired] = []
     /// Since when the run under way has held a thread that others wait for, once that is known.
     private var heldSince: Moment?
 
@@ -67,7 +68,11 @@ struct SlotState {
 
     /// - Returns: the index of the job to run; nil when there is none left.
     mutating func begin(now: Moment, handler: Handler) -> Int? {
-        guard phase == .between, let index = work.range.popFirst() else { return nil }
+        guard phase == .between, var index = work.range.popFirst() else { return nil }
+        while !isInTime(index, now: now, handler: handler) {
+            guard let next = work.range.popFirst() else { return nil }
+            index = next
+        }
         phase = .running(
             Run(index: index, startedAt: now, timeout: work.chunk.lease.jobs[index].timeout ?? handler.timeout))
         heldSince = nil
@@ -83,7 +88,8 @@ struct SlotState {
         case .stopping(let run, let stop, _):
             phase = .between
             guard let outcome = stop.outcome(of: report.outcome, timeout: run.timeout) else { return (nil, .leave) }
-            return (settle(run, RunReport(outcome, usage: report.usage), now: now, handler: handler, random: random), .leave)
+            let report = RunReport(outcome, usage: report.usage, followUps: report.followUps)
+            return (settle(run, report, now: now, handler: handler, random: random), .leave)
         case .writtenOff:
             return (nil, .vanish)
         case .between:
@@ -209,19 +215,57 @@ struct SlotState {
             usage?.blocked = now - heldSince
         }
         let ending: Ending
+        var followUps: [NewJob] = []
         if case .completed(let result) = report.outcome {
             ending = .completed(result: result)
+            followUps = report.followUps
         } else {
             ending = Ending(
                 report.outcome, attempt: job.attempt, maxAttempts: maxAttempts, crashes: job.crashes, retry: handler.retry,
                 random: random())
         }
-        ended.append(
+        add(
             Settlement(
                 lease: work.chunk.lease.id, index: run.index, ending: ending, maxAttempts: maxAttempts,
-                waited: run.startedAt - work.chunk.claimedAt, ran: now - run.startedAt, usage: usage))
-        if endedSince == nil { endedSince = now }
+                waited: run.startedAt - work.chunk.claimedAt, ran: now - run.startedAt, usage: usage,
+                followUps: followUps), now: now)
         return ending
+    }
+
+    private mutating func add(_ settlement: Settlement, now: Moment) {
+        ended.append(settlement)
+        if endedSince == nil { endedSince = now }
+    }
+
+    // MARK: Too late
+
+    /// A job whose time was over ends without having run, and is told of as the ones that ran are.
+    struct Expired: Equatable {
+        let index: Int
+        let ending: Ending
+    }
+
+    /// - Returns: whether the job may still be started.
+    private mutating func isInTime(_ index: Int, now: Moment, handler: Handler) -> Bool {
+        let job = work.chunk.lease.jobs[index]
+        guard let expiresIn = job.expiresIn else { return true }
+        let claimedAt = work.chunk.claimedAt
+        let late = now - claimedAt - expiresIn
+        guard late >= .zero else { return true }
+        let ending = Ending.expired(late: late)
+        add(
+            Settlement(
+                lease: work.chunk.lease.id, index: index, ending: ending,
+                maxAttempts: job.maxAttempts ?? handler.retry.maxAttempts, waited: now - claimedAt, ran: .zero), now: now)
+        expired.append(Expired(index: index, ending: ending))
+        return false
+    }
+
+    /// Those that expired since this was last asked.
+    mutating func takeExpired() -> [Expired] {
+        guard !expired.isEmpty else { return [] }
+        defer { expired = [] }
+        return expired
     }
 }
 

@@ -41,11 +41,13 @@ struct SettleQueue {
     }
 
     private static func weight(of settlement: Settlement) -> Int {
-        switch settlement.ending {
-        case .completed(let result): 1 + (result?.utf8.count ?? 0) / 256
-        case .retryable(let error, _), .failed(let error, _):
-            1 + (error.message.utf8.count + (error.detail?.utf8.count ?? 0)) / 256
-        case .snoozed, .cancelled, .givenBack: 1
-        }
+        let ending =
+            switch settlement.ending {
+            case .completed(let result): 1 + (result?.utf8.count ?? 0) / 256
+            case .retryable(let error, _), .crashed(let error, _), .failed(let error, _):
+                1 + (error.message.utf8.count + (error.detail?.utf8.count ?? 0)) / 256
+            case .snoozed, .cancelled, .givenBack: 1
+            }
+        return settlement.followUps.reduce(ending) { $0 + 1 + $1.args.utf8.count / 256 }
     }
 }

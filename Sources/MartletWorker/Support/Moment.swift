@@ -4,16 +4,16 @@ import MartletCore
 /// A moment of this machine's monotonic clock. It also counts while the machine sleeps, as leases do.
 ///
 /// Nanoseconds in one integer: it is read and compared twice per job, where `ContinuousClock`'s 128 bits show.
-struct Moment: Comparable, Sendable {
+package struct Moment: Comparable, Sendable {
     let nanoseconds: Int64
 
-    static var now: Moment {
+    package static var now: Moment {
         var time = timespec()
         clock_gettime(CLOCK_BOOTTIME, &time)
         return Moment(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
-    static func < (a: Moment, b: Moment) -> Bool { a.nanoseconds < b.nanoseconds }
+    package static func < (a: Moment, b: Moment) -> Bool { a.nanoseconds < b.nanoseconds }
 
     static func + (a: Moment, b: Duration) -> Moment { Moment(nanoseconds: a.nanoseconds + b.nanoseconds) }
 

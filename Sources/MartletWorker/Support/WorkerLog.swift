@@ -83,6 +83,10 @@ struct WorkerLog: Sendable {
             metadata["error"] = "\(error.type): \(error.message)"
             metadata["again_in_ms"] = "\(delay.milliseconds)"
             logger.warning("job failed, will be tried again", metadata: metadata)
+        case .crashed(let error, let delay):
+            metadata["error"] = "\(error.type): \(error.message)"
+            metadata["again_in_ms"] = "\(delay.milliseconds)"
+            logger.warning("job ended the process that ran it, will be tried again", metadata: metadata)
         case .failed(let error, let reason):
             metadata["error"] = "\(error.type): \(error.message)"
             metadata["reason"] = "\(reason.rawValue)"

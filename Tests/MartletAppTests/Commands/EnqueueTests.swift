@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import MartletCore
 import MartletStore
+import MartletWorker
 import Testing
 
 @testable import MartletApp
@@ -35,6 +36,21 @@ import Testing
         #expect(detail.timeout == .seconds(90))
     }
 
+    @Test func `an expiry is given as a time from now or as a moment, for one job and for all of a file`() async throws {
+        func expiry(_ id: Int64) async throws -> JobExpiry? {
+            try await session.withStore { try await $0.job(JobID(rawValue: id))?.expiry }
+        }
+        #expect(try await session.run("enqueue", "resize", "--expires-at", "2099-01-01T00:00:00Z").status == 0)
+        #expect(try await expiry(1)?.at.rfc3339 == "2099-01-01T00:00:00.000Z")
+        let file = session.directory.path + "/jobs.ndjson"
+        try "{}\n{\"a\":1}\n".write(toFile: file, atomically: true, encoding: .utf8)
+        #expect(try await session.run("enqueue", "resize", "--from", file, "--expires-in", "1h").status == 0)
+        for id in [2, 3] as [Int64] {
+            let job = try #require(try await session.withStore { try await $0.job(JobID(rawValue: id)) })
+            #expect(try #require(job.expiry).at == job.summary.enqueuedAt + .seconds(3_600))
+        }
+    }
+
     struct Mistake: Sendable, CustomTestStringConvertible {
         let arguments: [String]
         let message: String
@@ -56,6 +72,12 @@ import Testing
         Mistake("enqueue", "k", "{} {}", message: "ARGS-JSON: has text after the end"),
         Mistake("enqueue", "k", "{}", "--max-args-bytes", "1", message: "--max-args-bytes: 1 is out of range"),
         Mistake("enqueue", "k", #"{"a":1}"#, "--max-args-bytes", "6", message: "ARGS-JSON: is 7 bytes long; at most 6"),
+        Mistake("enqueue", "k", "--expires-in", "0s", message: "--expires-in: must be longer than nothing"),
+        Mistake("enqueue", "k", "--expires-in", "1h", "--in", "2h", message: "--expires-in: is over before the job is due"),
+        Mistake("enqueue", "k", "--expires-at", "soon", message: "--expires-at: \"soon\" is not an RFC 3339 time"),
+        Mistake(
+            "enqueue", "k", "--expires-in", "1h", "--expires-at", "2099-01-01T00:00:00Z",
+            message: "--expires-at: cannot be used together with --expires-in"),
         Mistake("enqueue", "k", "--priority", "10", message: "--priority: 10 is out of range"),
         Mistake("enqueue", "k", "--priority", "-1", message: "--priority: -1 is out of range"),
         Mistake("enqueue", "k", "--priority", "high", message: "--priority: \"high\" is not a number"),

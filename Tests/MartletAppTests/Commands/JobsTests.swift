@@ -21,7 +21,7 @@ import Testing
         try await session.enqueue(try NewJob(kind: "resize", args: try JSONText(validating: #"{"b":1,"a":"x"}"#)))
         try await session.work("resize") { _ in .failed(failure, .exhausted) }
         let line = try #require(try await session.run("jobs", "list", "--json").lines.first)
-        #expect(JSONKeyOrder.keys(of: line) == Self.listed + ["cursor", "cancel_requested"])
+        #expect(JSONKeyOrder.keys(of: line) == Self.listed + ["cursor", "cancel_requested", "progress"])
         #expect(line.contains(#""args":{"b":1,"a":"x"},"error":{"type":"exit","message":"status 1","at":""#))
         #expect(line.contains(#""state":"failed","attempt":1,"#))
         let object = try #require(try await session.run("jobs", "list", "--json").objects().first)
@@ -42,7 +42,9 @@ import Testing
         let line = try #require(result.lines.first)
         #expect(
             JSONKeyOrder.keys(of: line) == Self.listed + [
-                "reason", "lease", "crashes", "timeout", "errors", "result", "timeline", "cancel_requested",
+                "reason", "lease", "crashes", "timeout", "errors", "result", "timeline", "cancel_requested", "progress",
+                "expires_at",
+                "expired", "usage",
             ])
         #expect(line.contains(#""result":{"ok":1}"#))
         let object = try #require(try result.objects().first)
@@ -178,6 +180,69 @@ import Testing
         #expect(result.status == 3)
         #expect(result.errors.contains("job 99 not found"))
         #expect(result.lines.count == 1)
+    }
+
+    @Test func `what an attempt took is shown, for people and for scripts`() async throws {
+        try await session.enqueue(try NewJob(kind: "resize"))
+        let usage = Usage(peakMemory: 1_600 << 20, processorTime: .milliseconds(2_500))
+        try await session.withStore { store in
+            let worker = try await store.register(.example(kinds: ["resize"]))
+            let request = ClaimRequest(worker: worker, wants: [.init(kind: "resize", limit: 1)], limit: 1)
+            let lease = try await store.claim(request)[0]
+            _ = try await store.settle([
+                Settlement(
+                    lease: lease.id, index: 0, ending: .completed(result: nil), maxAttempts: 25, waited: .zero, ran: .zero,
+                    usage: usage)
+            ])
+        }
+        let text = try await session.run("jobs", "show", "1").output
+        #expect(text.contains("attempt 1 took 1.5 GiB at most, 2s of processor time\n"))
+        let object = try #require(try await session.run("jobs", "show", "1", "--json").objects().first)
+        let shown = try #require((object["usage"] as? [[String: Any]])?.first)
+        #expect(shown["peak_memory_bytes"] as? Int == 1_600 << 20)
+        #expect(shown["processor_seconds"] as? Double == 2.5)
+        #expect(shown["blocked_seconds"] is NSNull)
+    }
+
+    @Test func `a running job says how far it is`() async throws {
+        try await session.enqueue(try NewJob(kind: "resize"))
+        try await session.withStore { store in
+            let worker = try await store.register(.example(kinds: ["resize"]))
+            let request = ClaimRequest(worker: worker, wants: [.init(kind: "resize", limit: 1)], limit: 1)
+            let lease = try await store.claim(request)[0]
+            _ = try await store.progress([JobProgress(lease: lease.id, index: 0, fraction: 0.429, note: "page \u{1B}[2J3")])
+            let listed = try await session.run("jobs", "list", "--state", "running").output
+            #expect(listed.contains("42 %: page "))
+            #expect(!listed.contains("\u{1B}"))
+            #expect(try await session.run("jobs", "show", "1").output.contains("  progress  42 %: page "))
+            let object = try #require(try await session.run("jobs", "list", "--json").objects().first)
+            #expect((object["progress"] as? [String: Any])?["percent"] as? Int == 42)
+        }
+    }
+
+    @Test func `a job that was too late says so, and no attempt failed`() async throws {
+        try await session.enqueue(try NewJob(kind: "resize", expires: .after(.milliseconds(1))))
+        try await session.work("resize") { _ in .expired(late: .seconds(90)) }
+        let text = try await session.run("jobs", "show", "1").output
+        #expect(text.contains("not run"))
+        #expect(text.contains("expired: expired 90 s before a worker came to it; it was not run"))
+        #expect(text.contains("too late to be run"))
+        #expect(!text.contains("attempt 1 failed") && !text.contains("attempt failed"))
+        let object = try #require(try await session.run("jobs", "show", "1", "--json").objects().first)
+        #expect(object["reason"] as? String == "expired" && object["expired"] as? Bool == true)
+        #expect(object["attempt"] as? Int == 0)
+    }
+
+    @Test func `a job that waits past its expiry is told apart, and doctor warns`() async throws {
+        try await session.enqueue(
+            try NewJob(kind: "resize", expires: .at(Timestamp(microseconds: 1_600_000_000_000_000))),
+            try NewJob(kind: "resize", expires: .after(.seconds(3_600))))
+        let first = try await session.run("jobs", "show", "1").output
+        #expect(first.contains("expires   2020-09-13T12:26:40.000Z, ") && first.contains("too late, it fails"))
+        let second = try await session.run("jobs", "show", "2").output
+        #expect(second.contains("  expires   ") && !second.contains("too late"))
+        let doctor = try await session.run("doctor").output
+        #expect(doctor.contains("warning  expired: too late to be run: 1 of resize in default"))
     }
 }
 

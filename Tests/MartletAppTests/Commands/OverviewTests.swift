@@ -23,7 +23,7 @@ import Testing
         #expect(
             try await keys("workers") == [
                 "id", "name", "host", "pid", "version", "alive", "running", "concurrency", "kinds", "queues", "started_at",
-                "heartbeat_at",
+                "heartbeat_at", "report",
             ])
         #expect(try await keys("stats") == ["counts", "oldest_available_seconds"])
         #expect(try await keys("doctor") == ["check", "level", "message"])
@@ -145,5 +145,32 @@ import Testing
         }
         #expect(try await session.run("--version").output == Version.current + "\n")
         #expect(try await session.run("help", "jobs", "list").output.contains("--state"))
+    }
+
+    @Test func `what a worker says of itself is whole in JSON, and a line for people where something is to be said`()
+        async throws
+    {
+        try await session.withStore { store in
+            let worker = try await store.register(.example(kinds: ["resize", "mail"]))
+            let quiet = WorkerReport(kinds: ["resize": .init(concurrency: 4)], lagMs: 2, memoryBytes: 1 << 20)
+            _ = try store.heartbeat(worker, report: quiet.json)
+            #expect(try await session.run("workers").lines.count == 2)
+            let report = WorkerReport(
+                kinds: [
+                    "resize": .init(concurrency: 4, reason: "errors rose"),
+                    "mail": .init(blocked: .init(job: 7, ms: 21_000), moved: true),
+                ], lagMs: 2_500)
+            _ = try store.heartbeat(worker, report: report.json)
+            let text = try await session.run("workers")
+            #expect(
+                text.lines.dropFirst(2) == [
+                    "tester:1: mail: job 7 held a thread of other jobs for 21s",
+                    "tester:1: mail: runs on threads of its own now, because it blocks",
+                    "tester:1: resize: 4 at a time, errors rose", "tester:1: a task waits 2s for a thread",
+                ])
+            let object = try #require(try await session.run("workers", "--json").objects().first)
+            let kinds = (object["report"] as? [String: Any])?["kinds"] as? [String: Any]
+            #expect((kinds?["resize"] as? [String: Any])?["reason"] as? String == "errors rose")
+        }
     }
 }

@@ -49,7 +49,8 @@ import Testing
 
     @Test func `a schema of a newer version`() async throws {
         #expect(try await run("migrate").status == 0)
-        try server.psql("insert into martlet.migration (version, name) values (999, 'later')", database: database)
+        try server.psql(
+            "insert into martlet.migration (version, name, serves) values (999, 'later', 999)", database: database)
         for command in ["enqueue k", "stats", "doctor", "jobs list"] {
             let words = command.split(separator: " ").map(String.init)
             let result = try await program.run(

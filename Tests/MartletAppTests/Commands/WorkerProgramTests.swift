@@ -62,6 +62,29 @@ import Testing
         #expect((errors.first?["detail"] as? String)?.contains("broken pipe dream") == true)
     }
 
+    @Test func `a job goes through an HTTP call, and what went wrong there is kept`() async throws {
+        // The worker's own machine is the one place where surely nothing listens.
+        try configure(
+            """
+            kinds:
+              open: { http: { url: "http://127.0.0.1:1/{id}", allow_private: true }, retry: { max: 1 } }
+              closed: { http: { url: "http://localhost:1/" }, retry: { max: 1 } }
+            """)
+        _ = try await program.run("enqueue", "open", #"{"id":1}"#)
+        _ = try await program.run("enqueue", "open", "{}")
+        _ = try await program.run("enqueue", "closed")
+        let worker = try await program.run("worker", "--drain")
+        #expect(worker.status == 0, "\(worker.errors)")
+        for (id, message) in [
+            (1, "cannot connect to 127.0.0.1: 127.0.0.1 port 1: Connection refused"),
+            (2, "args do not fit the address: `id` is missing"), (3, "allow_private: true permits such addresses"),
+        ] {
+            let errors = try #require(try await state(of: id)["errors"] as? [[String: Any]])
+            let said = errors.first?["message"] as? String
+            #expect(said?.contains(message) == true, "\(said ?? "nothing")")
+        }
+    }
+
     @Test func `failures change the exit status only where that was asked for, and args are logged only then`() async throws
     {
         try configure("kinds:\n  bad: { command: ['false'], retry: { max: 1 } }\n")
@@ -80,6 +103,18 @@ import Testing
         ("{ command: [./run] }", "kinds.a.command: there is no executable file ./run"),
         ("{ command: [cat], directory: /no/such/place }", "kinds.a.directory: there is no directory /no/such/place"),
         ("{ command: [cat], environment: { PATH: /nowhere } }", "no directory of PATH has the program cat"),
+        (
+            "{ http: { url: 'https://example.com', headers: { Authorization: { env: NO_SUCH_TOKEN } } } }",
+            "martlet.yaml: kinds.a.http.headers.Authorization: the environment variable NO_SUCH_TOKEN is not set"
+        ),
+        (
+            "{ http: { url: { file: /no/such/secret } } }",
+            "martlet.yaml: kinds.a.http.url: cannot read /no/such/secret: No such file or directory"
+        ),
+        (
+            "{ http: { url: 'https://example.com', certificates: /no/such.pem } }",
+            "martlet.yaml: kinds.a.http.certificates: cannot read certificates in /no/such.pem"
+        ),
     ])
     func `a kind that cannot be run stops the worker before its jobs burn their attempts`(
         kind: String, message: String

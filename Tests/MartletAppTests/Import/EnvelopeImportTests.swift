@@ -35,6 +35,8 @@ struct EnvelopeImportTests {
         (#"{"in":30}"#, "in: expected a string, found 30"), (#"{"in":"30"}"#, "in: \"30\" has no unit"),
         (#"{"run_at":"2026-02-30T00:00:00Z"}"#, "run_at: \"2026-02-30T00:00:00Z\" does not exist"),
         (#"{"in":"5s","run_at":"2026-02-28T00:00:00Z"}"#, "run_at: stands beside the other of in and run_at"),
+        (#"{"expires_in":"5s","expires_at":"2026-02-28T00:00:00Z"}"#, "expires_at: stands beside the other of expires_in"),
+        (#"{"expires_in":"5s","in":"6s"}"#, "expires_in: is over before the job is due"),
         (#"{"timeout":"0s"}"#, "timeout: must be longer than nothing"),
         (#"{"args":1,"args":2}"#, "envelope: has the key \"args\" twice"),
         ("[1]", "envelope: expected an object such as {\"args\": …}, found a list"),

@@ -79,7 +79,9 @@ final class RecordingStore: JobStore {
     func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease] { throw Self.unexpected }
     func settle(_ settlements: [Settlement]) async throws(StoreError) -> SettleReply { throw Self.unexpected }
     func register(_ worker: WorkerRegistration) async throws(StoreError) -> WorkerID { throw Self.unexpected }
-    func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply { throw Self.unexpected }
+    func lastReport(name: String, host: String) async throws(StoreError) -> JSONText? { throw Self.unexpected }
+    func progress(_ reports: [JobProgress]) async throws(StoreError) -> Set<LeaseID> { throw Self.unexpected }
+    func heartbeat(_ worker: WorkerID, report: JSONText?) throws(StoreError) -> HeartbeatReply { throw Self.unexpected }
     func deregister(_ worker: WorkerID) async throws(StoreError) { throw Self.unexpected }
     func recover() async throws(StoreError) -> RecoveryReply { throw Self.unexpected }
     func promote(limit: Int) async throws(StoreError) -> PromotionReply { throw Self.unexpected }

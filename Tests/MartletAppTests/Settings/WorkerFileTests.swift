@@ -5,6 +5,13 @@ import Testing
 
 @testable import MartletApp
 
+extension KindSettings {
+    var command: CommandSpec? {
+        guard case .command(let command) = work else { return nil }
+        return command
+    }
+}
+
 @Suite struct WorkerFileTests {
     private func parse(_ text: String) throws(InvalidInput) -> WorkerFile {
         try WorkerFile(parsing: Array(text.utf8), file: "martlet.yaml")
@@ -12,13 +19,13 @@ import Testing
 
     @Test func `the help shows a file that can be read, and names every key`() throws {
         let file = try WorkerFile(parsing: Array(WorkerFile.reference.utf8), file: "help")
-        #expect(file.kinds.map(\.kind) == ["resize", "report"])
+        #expect(file.kinds.map(\.kind) == ["resize", "report", "notify"])
         #expect(file.kinds[0].retry == RetryPolicy() && file.kinds[0].timeout == Limits.defaultTimeout)
         let standard = WorkerConfiguration()
         #expect(file.concurrency == standard.concurrency && file.lease == standard.lease)
         #expect(file.poll == standard.poll && file.grace == standard.grace && file.retention == standard.retention)
         #expect(file.name != nil && file.queues != nil && file.database == .default)
-        #expect(file.kinds[0].concurrency != nil && file.kinds[0].command.workingDirectory != nil)
+        #expect(file.kinds[0].concurrency != nil && file.kinds[0].command?.workingDirectory != nil)
     }
 
     @Test(arguments: ["max_attempts: 3", "retries: 3", "max: 3", "retry: { max_attempts: 3 }", "retry: { retries: 3 }"])
@@ -61,16 +68,16 @@ import Testing
         #expect(file.retention == RetentionPolicy(completed: .seconds(3_600), failed: .seconds(7 * 86_400)))
         #expect(file.kinds.map(\.kind) == ["resize", "mail"])
         let resize = file.kinds[0]
-        #expect(resize.command.argv == ["convert", "-", "-resize", "200", "yes", "png:-"])
-        #expect(resize.command.passedEnvironment == ["API_TOKEN"])
-        #expect(resize.command.workingDirectory == "/srv")
+        #expect(resize.command?.argv == ["convert", "-", "-resize", "200", "yes", "png:-"])
+        #expect(resize.command?.passedEnvironment == ["API_TOKEN"])
+        #expect(resize.command?.workingDirectory == "/srv")
         #expect(resize.timeout == .seconds(30))
         #expect(resize.concurrency == 4)
         #expect(
             resize.retry
                 == RetryPolicy(maxAttempts: 5, backoff: .exponential(base: .seconds(2), cap: .seconds(3_600)), jitter: 0.5))
         let mail = file.kinds[1]
-        #expect(mail.command.environment == ["MODE": "live", "LEVEL": "3"])
+        #expect(mail.command?.environment == ["MODE": "live", "LEVEL": "3"])
         #expect(mail.retry == .delays([.seconds(1), .seconds(10), .seconds(300)]))
         #expect(mail.timeout == Limits.defaultTimeout)
     }
@@ -86,11 +93,11 @@ import Testing
                 nice: 10
               b: { command: [y], limits: { memory: 300MB } }
             """)
-        let conditions = file.kinds[0].command.conditions
+        let conditions = try #require(file.kinds[0].command?.conditions)
         #expect(
             conditions.limits == ProcessLimits(memory: 512 << 20, cpu: .seconds(60), files: 1_024, processes: 64))
         #expect(conditions.user == 0 && conditions.group == 0 && conditions.nice == 10)
-        #expect(file.kinds[1].command.conditions == ChildConditions(limits: ProcessLimits(memory: 300_000_000)))
+        #expect(file.kinds[1].command?.conditions == ChildConditions(limits: ProcessLimits(memory: 300_000_000)))
     }
 
     struct Mistake: Sendable, CustomTestStringConvertible {
@@ -112,7 +119,7 @@ import Testing
             yaml: "kinds: {a: {command: convert}}", message: "martlet.yaml:1:22: kinds.a.command: expected a list such as"),
         Mistake(yaml: "kinds: {a: {command: [~]}}", message: "kinds.a.command[0]: expected text, found nothing"),
         Mistake(yaml: "kinds: {a: {command: [[b]]}}", message: "kinds.a.command[0]: expected text, found a list"),
-        Mistake(yaml: "kinds: {a: {timeout: 3s}}", message: "kinds.a: says no command"),
+        Mistake(yaml: "kinds: {a: {timeout: 3s}}", message: "kinds.a: says no command and no http"),
         Mistake(
             yaml: "kinds: {a: {command: [x], limits: {memory: 12}}}",
             message: "limits.memory: expected a size such as 512MiB"),
@@ -146,6 +153,18 @@ import Testing
             message: "kinds.a.retry.base: goes without delays"),
         Mistake(yaml: "kinds: {a: {command: [x], retry: {base: 2h, cap: 1h}}}", message: "base is longer than cap"),
         Mistake(yaml: "kinds: {a: {command: [x], retry: {jitter: 2}}}", message: "kinds.a.retry.jitter: 2 is out of range"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], retry: {policy: liner, base: 1s}}}",
+            message: "kinds.a.retry.policy: is no policy; did you mean linear?"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {policy: linear}}}", message: "policy: linear needs base"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {policy: fixed}}}", message: "policy: fixed needs base"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], retry: {policy: fixed, base: 1s, cap: 2s}}}",
+            message: "retry.cap: goes without policy: fixed"),
+        Mistake(yaml: "kinds: {a: {command: [x], retry: {policy: list}}}", message: "policy: list needs delays"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], retry: {policy: linear, delays: [1s]}}}",
+            message: "retry.delays: goes with policy: list alone"),
         Mistake(
             yaml: "kinds: {a: {command: [x], retry: 5}}", message: "kinds.a.retry: expected keys with values, found \"5\""),
         Mistake(yaml: "kinds: {a: {command: [x], environment: [A=B]}}", message: "kinds.a.environment: "),
@@ -182,6 +201,22 @@ import Testing
             try parse("kinds: {a: {command: &b [&a [x, x], *a, *a], timeout: *b}}")
         }
         #expect(walked?.description.contains("expected text, found a list") == true)
+    }
+
+    @Test(arguments: [
+        ("{ policy: linear, base: 10s, max: 5 }", RetryPolicy.linear(step: .seconds(10), maxAttempts: 5)),
+        ("{ policy: linear, base: 10s, cap: 1m, jitter: 0 }", .linear(step: .seconds(10), cap: .seconds(60), jitter: 0)),
+        ("{ policy: fixed, base: 30s }", .fixed(.seconds(30))),
+        ("{ policy: exponential, base: 1s, cap: 1h }", .exponential(base: .seconds(1), cap: .seconds(3_600))),
+        ("{ policy: list, delays: [1s, 2s] }", .delays([.seconds(1), .seconds(2)])),
+        ("{ max: 3 }", RetryPolicy(maxAttempts: 3)),
+    ])
+    func `retries follow the policy that is named`(yaml: String, policy: RetryPolicy) throws {
+        #expect(try parse("kinds: {a: {command: [x], retry: \(yaml)}}").kinds.map(\.retry) == [policy])
+    }
+
+    @Test func `names of secrets come in addition`() throws {
+        #expect(try parse("redact: [card_number]\nkinds: {a: {command: [x]}}").redact == ["card_number"])
     }
 
     @Test func `aliases may share what several kinds have in common`() throws {

@@ -2,12 +2,12 @@ import Glibc
 import MartletCore
 
 /// Reads files that are to be small, and refuses large ones before they are read whole.
-enum SmallFile {
-    struct Missing: Error {
-        let reason: String
+package enum SmallFile {
+    package struct Missing: Error {
+        package let reason: String
     }
 
-    static func read(_ path: String, limit: Int, field: String) throws -> [UInt8] {
+    package static func read(_ path: String, limit: Int, field: String) throws -> [UInt8] {
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Missing(reason: String(cString: strerror(errno))) }
         defer { close(descriptor) }
@@ -15,7 +15,7 @@ enum SmallFile {
     }
 
     /// A regular file says how large it is; of a pipe at most one byte more than the limit is read.
-    static func read(_ descriptor: Int32, name: String, limit: Int, field: String) throws -> [UInt8] {
+    package static func read(_ descriptor: Int32, name: String, limit: Int, field: String) throws -> [UInt8] {
         var info = stat()
         guard fstat(descriptor, &info) == 0 else { throw Missing(reason: String(cString: strerror(errno))) }
         guard info.st_mode & S_IFMT != S_IFDIR else { throw Missing(reason: "it is a directory") }

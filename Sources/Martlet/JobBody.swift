@@ -1,0 +1,72 @@
+import Foundation
+import MartletCore
+import MartletWorker
+
+/// Runs jobs of one type: args are decoded in the task that uses them, and every way a run can end becomes one outcome.
+package struct JobBody<J: Job>: Sendable {
+    private let chain: MiddlewareChain<J>
+    private let decoder = JSONDecoder()
+    private let encoder = JSONEncoder()
+    /// Looked at once: a cast to a protocol costs more than a small job.
+    private let hasResult = J.Output.self is any Encodable.Type
+
+    /// - Parameter middleware: the worker's.
+    package init(_ type: J.Type, middleware: [any Middleware]) { chain = MiddlewareChain(links: middleware + J.middleware) }
+
+    package func run(_ call: HandlerCall) async -> RunReport {
+        let job: J
+        do {
+            job = try decoder.decode(J.self, from: Data(call.args.utf8))
+        } catch {
+            // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
+            return RunReport(
+                .discard(JobError(type: "decoding", message: "args do not fit \(J.self): \(Misfit.reason(error))")))
+        }
+        let scope = RunScope()
+        do {
+            let output = try await chain.run(job, JobContext(call, scope))
+            return RunReport(hasResult ? completed(with: output) : .completed(result: nil), followUps: scope.end())
+        } catch {
+            _ = scope.end()
+            return RunReport(Self.outcome(of: error))
+        }
+    }
+
+    /// What cannot be kept will not fit next time either, and what the run did is done: it ends here, and says so.
+    private func completed(with output: J.Output) -> Outcome {
+        guard let output = output as? any Encodable else { return .completed(result: nil) }
+        let data: Data
+        do {
+            data = try encoder.encode(output)
+        } catch {
+            return .discard(
+                JobError(
+                    type: "result", message: "the run ended well, but its \(J.Output.self) is no JSON: \(Self.reason(error))"
+                ))
+        }
+        guard data.count <= Limits.resultBytes else {
+            return .discard(
+                JobError(
+                    type: "result",
+                    message: "the run ended well, but its result has \(data.count) bytes of JSON; at most "
+                        + "\(Limits.resultBytes): keep it elsewhere and return its address"))
+        }
+        return .completed(result: JSONText(trusted: [UInt8](data)))
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        guard case .invalidValue(_, let context) = error as? EncodingError else { return "\(error)" }
+        return context.debugDescription
+    }
+
+    private static func outcome(of error: any Error) -> Outcome {
+        switch error {
+        case let snooze as Snooze: .snooze(snooze.delay)
+        case is Discard: .discard(CapturedError.of(error))
+        case let retry as Retry: .retry(CapturedError.of(error), after: retry.delay)
+        // Whether a person, a timeout or the end of the worker cancelled it, the worker knows and decides.
+        case is CancellationError where Task.isCancelled: .interrupted
+        default: .retry(CapturedError.of(error))
+        }
+    }
+}

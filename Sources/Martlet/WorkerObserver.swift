@@ -1,0 +1,88 @@
+import MartletCore
+import MartletStore
+import MartletWorker
+
+/// Is told what happens in a worker: for metrics, alarms, and what has to be set up and taken down with it.
+///
+/// Every method has an empty default. They are called where things happen, from several threads at once: they must be quick and
+/// must not block. Without an observer nothing is made for single jobs.
+public protocol WorkerObserver: Sendable {
+    /// Before anything is claimed.
+    func workerStarted(name: String, kinds: [String])
+    /// No more jobs begin. `hurried`: running ones are cancelled at once.
+    func workerStopping(hurried: Bool)
+    /// Nothing runs any more. Not called when the process is killed.
+    func workerStopped()
+    func jobStarted(_ job: ObservedJob)
+    /// The run is over; how it ended is on its way to the database. A run that lost its lease or was written off has no end here.
+    func jobEnded(_ job: ObservedJob, _ end: JobEnd)
+}
+
+extension WorkerObserver {
+    public func workerStarted(name: String, kinds: [String]) {}
+    public func workerStopping(hurried: Bool) {}
+    public func workerStopped() {}
+    public func jobStarted(_ job: ObservedJob) {}
+    public func jobEnded(_ job: ObservedJob, _ end: JobEnd) {}
+}
+
+/// One attempt of one job.
+public struct ObservedJob: Sendable, Hashable {
+    public let id: JobID
+    public let kind: String
+    /// From 1.
+    public let attempt: Int
+}
+
+/// How one attempt ended, and what becomes of the job.
+public struct JobEnd: Sendable, Equatable {
+    public enum Fate: Sendable, Equatable {
+        case completed
+        /// Runs again after the delay.
+        case retrying(JobError, after: Duration)
+        /// Runs again after the delay, nothing charged.
+        case snoozed(Duration)
+        /// For good.
+        case failed(JobError, FailureReason)
+        case cancelled
+        /// Runs again, here or elsewhere, nothing charged.
+        case givenBack
+    }
+
+    public let fate: Fate
+    public let ran: Duration
+}
+
+extension WorkerObserver {
+    func observe(_ event: WorkerEvent) {
+        switch event {
+        case .started(let name, let kinds):
+            workerStarted(name: name, kinds: kinds)
+        case .stopping(let mode):
+            workerStopping(hurried: mode == .now)
+        case .stopped:
+            workerStopped()
+        case .jobStarted(let kind, let id, let attempt):
+            jobStarted(ObservedJob(id: id, kind: kind, attempt: attempt))
+        case .jobEnded(let kind, let id, let attempt, let ending, let ran):
+            jobEnded(ObservedJob(id: id, kind: kind, attempt: attempt), JobEnd(fate: JobEnd.Fate(ending), ran: ran))
+        case .registered, .claimed, .abandoned, .blocked, .settled, .leasesLost, .heartbeatLost, .cancelRequested,
+            .recovered,
+            .promoted, .removed, .storeUnavailable, .storeAvailable, .drained:
+            break
+        }
+    }
+}
+
+extension JobEnd.Fate {
+    init(_ ending: Ending) {
+        switch ending {
+        case .completed: self = .completed
+        case .retryable(let error, let delay), .crashed(let error, let delay): self = .retrying(error, after: delay)
+        case .snoozed(let delay): self = .snoozed(delay)
+        case .failed(let error, let reason): self = .failed(error, reason)
+        case .cancelled: self = .cancelled
+        case .givenBack: self = .givenBack
+        }
+    }
+}
