@@ -29,7 +29,7 @@ struct WorkerLog: Sendable {
             logger.warning(
                 moves
                     ? "a coroutine blocks its thread; jobs of its kind get threads of their own from now on"
-                    : "a coroutine blocks its thread; other coroutines wait, see on_block",
+                    : "a coroutine blocks its thread, and others wait for it; executor blocking gives its kind threads of their own",
                 metadata: ["job": "\(id)", "kind": "\(kind)", "held_ms": "\(held.milliseconds)"])
         case .adapted(let kind, let concurrency, let reason):
             logger.info(
