@@ -66,9 +66,8 @@ extension WorkerObserver {
             jobStarted(ObservedJob(id: id, kind: kind, attempt: attempt))
         case .jobEnded(let kind, let id, let attempt, let ending, let ran):
             jobEnded(ObservedJob(id: id, kind: kind, attempt: attempt), JobEnd(fate: JobEnd.Fate(ending), ran: ran))
-        case .registered, .claimed, .abandoned, .blocked, .settled, .leasesLost, .heartbeatLost, .cancelRequested,
-            .recovered,
-            .promoted, .removed, .storeUnavailable, .storeAvailable, .drained:
+        case .registered, .claimed, .abandoned, .blocked, .adapted, .memoryExceeded, .settled, .leasesLost,
+            .heartbeatLost, .cancelRequested, .recovered, .promoted, .removed, .storeUnavailable, .storeAvailable, .drained:
             break
         }
     }
