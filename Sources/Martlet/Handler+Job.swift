@@ -39,7 +39,7 @@ extension Handler {
             timeout: J.timeout, retry: J.retry,
             // After the grace comes SIGKILL, which only the kernel can keep.
             unwind: settings.grace + .seconds(5), executor: J.executor,
-            isolated: hasChildMode ? alone : nil, reporting: run)
+            onBlock: J.onBlock, isolated: hasChildMode ? alone : nil, reporting: run)
     }
 
     /// What a child does for the worker it belongs to, by kind.

@@ -35,6 +35,8 @@ public protocol Job: Codable, Sendable {
     static var adaptsConcurrency: Bool { get }
     /// Where a run happens; see ``Executor``.
     static var executor: Executor { get }
+    /// What happens when a run blocks a thread that coroutines share; see ``OnBlock``.
+    static var onBlock: OnBlock { get }
     /// What a run may take of the machine, for ``Executor/process``.
     static var limits: ProcessLimits { get }
     /// Around each run, inside of the worker's own; the first is the outermost.
@@ -49,6 +51,7 @@ extension Job {
     public static var concurrency: Int? { nil }
     public static var adaptsConcurrency: Bool { false }
     public static var executor: Executor { .coroutine }
+    public static var onBlock: OnBlock { .warn }
     public static var limits: ProcessLimits { .none }
     public static var middleware: [any Middleware] { [] }
 }

@@ -22,6 +22,9 @@ public final class Worker: Service {
     public struct Configuration: Sendable {
         /// At most this many runs at a time.
         public var concurrency = 100
+        /// At most this many threads for jobs with ``Executor/blocking`` and those that ``OnBlock/move`` sends there, all kinds
+        /// together; the others wait for one. 1 to 4 096.
+        public var blockingThreads = Limits.defaultBlockingThreads
         /// nil: all queues.
         public var queues: [String]?
         /// How long the worker may be silent before others take its jobs. 1 s to 1 h.
@@ -148,6 +151,11 @@ extension WorkerConfiguration {
                 field: "concurrency",
                 reason: "\(configuration.concurrency) is out of range; 1 to \(Limits.concurrency.upperBound)")
         }
+        guard Limits.blockingThreads.contains(configuration.blockingThreads) else {
+            throw InvalidInput(
+                field: "blockingThreads",
+                reason: "\(configuration.blockingThreads) is out of range; 1 to \(Limits.blockingThreads.upperBound)")
+        }
         try Limits.lease.check(configuration.lease, field: "lease")
         try Limits.poll.check(configuration.poll, field: "poll")
         try Limits.grace.check(configuration.grace, field: "grace")
@@ -158,8 +166,8 @@ extension WorkerConfiguration {
         }
         self.init(
             version: Version.current, queues: configuration.queues, concurrency: configuration.concurrency,
-            lease: configuration.lease,
-            poll: configuration.poll, grace: configuration.grace, maxMemory: configuration.maxMemory,
+            blockingThreads: configuration.blockingThreads, lease: configuration.lease, poll: configuration.poll,
+            grace: configuration.grace, maxMemory: configuration.maxMemory,
             drain: configuration.drain,
             retention: RetentionPolicy(completed: configuration.keepCompleted, failed: configuration.keepFailed),
             redaction: Redaction(keys: configuration.redact))

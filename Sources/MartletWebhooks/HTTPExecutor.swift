@@ -123,11 +123,12 @@ extension Handler {
     /// Jobs of the kind are HTTP calls; see ``HTTPSpec``.
     package init(
         kind: String, http endpoint: HTTPEndpoint, concurrency: Int? = nil, adapts: Bool = false,
-        timeout: Duration? = Limits.defaultTimeout, retry: RetryPolicy = RetryPolicy(), lookup: HostLookup = .system
+        timeout: Duration? = Limits.defaultTimeout, retry: RetryPolicy = RetryPolicy(),
+        onBlock: OnBlock = .warn, lookup: HostLookup = .system
     ) {
         let executor = HTTPExecutor(endpoint, concurrency: concurrency, retry: retry, lookup: lookup)
         self.init(
-            kind: kind, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry,
+            kind: kind, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry, onBlock: onBlock,
             run: { await executor.run($0) })
     }
 }

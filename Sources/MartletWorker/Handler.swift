@@ -45,6 +45,15 @@ package struct Handler: Sendable {
         self.run = run
     }
 
+    /// How many at a time there may be in a worker: more blocking ones than threads for them would only wait in others' way.
+    func most(of concurrency: Int, blockingThreads: Int) -> Int {
+        let most = min(self.concurrency ?? concurrency, concurrency)
+        switch executor {
+        case .blocking: return min(most, blockingThreads)
+        case .coroutine, .process: return most
+        }
+    }
+
     /// The same handler with something around each run.
     package func wrapped(
         _ wrap: @escaping @Sendable (HandlerCall, @Sendable (HandlerCall) async -> RunReport) async -> RunReport

@@ -38,8 +38,8 @@ package struct WorkerConfiguration: Sendable {
 
     package init(
         name: String? = nil, version: String = "unknown", queues: [String]? = nil, concurrency: Int = 10,
-        blockingThreads: Int = 64,
-        lease: Duration = .seconds(30), poll: Duration = .seconds(1), grace: Duration = .seconds(30), maxMemory: Int? = nil,
+        blockingThreads: Int = Limits.defaultBlockingThreads, lease: Duration = .seconds(30), poll: Duration = .seconds(1),
+        grace: Duration = .seconds(30), maxMemory: Int? = nil,
         drain: Bool = false,
         retention: RetentionPolicy = RetentionPolicy(), recovery: Duration = .seconds(1), cleaning: Duration = .seconds(60),
         redaction: Redaction = Redaction()
@@ -61,16 +61,17 @@ package struct WorkerConfiguration: Sendable {
         self.redaction = redaction
     }
 
-    static let host: String = {
+    package static let host: String = {
         // Linux host names have at most 64 bytes.
         var buffer = [CChar](repeating: 0, count: 65)
         guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }()
 
-    func registration(kinds: [String]) -> WorkerRegistration {
+    func registration(kinds: [String], report: JSONText) -> WorkerRegistration {
         WorkerRegistration(
             name: name, host: Self.host, pid: Int(getpid()), version: version, kinds: kinds, queues: queues,
-            concurrency: concurrency, lease: lease)
+            concurrency: concurrency, lease: lease,
+            report: report)
     }
 }

@@ -34,7 +34,8 @@ import Testing
                 switch event {
                 case .drained, .jobEnded, .recovered: late.open()
                 case .started, .registered, .claimed, .jobStarted, .abandoned, .settled, .leasesLost, .heartbeatLost,
-                    .cancelRequested, .promoted, .blocked, .adapted, .memoryExceeded, .removed, .storeUnavailable,
+                    .cancelRequested, .promoted, .blocked, .threadsLost, .pulse, .adapted, .memoryExceeded, .removed,
+                    .storeUnavailable,
                     .storeAvailable, .stopping, .stopped:
                     break
                 }

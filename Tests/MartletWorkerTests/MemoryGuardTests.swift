@@ -23,6 +23,8 @@ import Testing
     @Test func `the kernel's files are read as they are written`() {
         #expect(MachineGauge.resident("1000 25 7 1 0 3 0\n", page: 4_096) == 25 * 4_096)
         #expect(MachineGauge.resident("", page: 4_096) == nil)
+        #expect(MachineGauge.highest("Name:\tx\nVmHWM:\t    2012 kB\nVmRSS:\t 7 kB\n") == 2_012 * 1_024)
+        #expect(MachineGauge.highest("Name:\tx\n") == nil)
         let memory = MachineGauge.memory("MemTotal:  2000 kB\nMemFree: 10 kB\nMemAvailable:  500 kB\n")
         #expect(memory?.available == 512_000 && memory?.total == 2_048_000)
         let ticks = MachineGauge.processorTicks("cpu  10 1 5 80 4 0 0 0 0 0\ncpu0 1 1 1 1\n")

@@ -125,7 +125,7 @@ private final class RunningJobs: Sendable {
         case .jobStarted(_, let id, _): ids.withLock { _ = $0.insert(id) }
         case .jobEnded(_, let id, _, _, _), .abandoned(_, let id, _): ids.withLock { _ = $0.remove(id) }
         case .started, .registered, .claimed, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered, .promoted,
-            .blocked, .adapted, .memoryExceeded,
+            .blocked, .threadsLost, .pulse, .adapted, .memoryExceeded,
             .removed, .storeUnavailable, .storeAvailable, .drained, .stopping, .stopped:
             break
         }

@@ -17,9 +17,12 @@ struct KindSettings: Sendable {
     /// The worker finds the number; ``concurrency`` is then the most.
     let adapts: Bool
     let retry: RetryPolicy
+    let onBlock: OnBlock
 
     private static let keys = [
-        "command", "http", "timeout", "concurrency", "retry", "environment", "directory", "limits", "user", "group", "nice",
+        "command", "http", "timeout", "concurrency", "retry", "on_block", "environment", "directory", "limits", "user",
+        "group",
+        "nice",
     ]
 
     private static let hints: [String: String] = {
@@ -46,6 +49,14 @@ struct KindSettings: Sendable {
             try mapping["retry"].map { value throws(InvalidInput) in
                 try RetrySettings.policy(value)
             } ?? RetryPolicy()
+        onBlock = try mapping["on_block"].map { value throws(InvalidInput) in try Self.onBlock(value) } ?? .warn
+    }
+
+    private static func onBlock(_ value: YAMLValue) throws(InvalidInput) -> OnBlock {
+        let text = try value.text()
+        if let known = OnBlock(rawValue: text) { return known }
+        let known = OnBlock.allCases.map(\.rawValue).joined(separator: ", ")
+        throw value.invalid("\(SafeText.line(text.debugDescription)) is unknown; there is \(known)")
     }
 
     /// A number, `auto`, or `{ auto: { max: 64 } }`.
@@ -53,7 +64,7 @@ struct KindSettings: Sendable {
         switch value.node {
         case .scalar(let scalar):
             if scalar.string == "auto" { return (nil, true) }
-            return (try value.integer(in: WorkerRanges.concurrency), false)
+            return (try value.integer(in: WorkerRanges.concurrency, or: "auto"), false)
         case .mapping:
             let mapping = try value.mapping()
             try mapping.checkKeys(["auto"])

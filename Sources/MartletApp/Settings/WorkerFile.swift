@@ -9,6 +9,7 @@ struct WorkerFile: Sendable {
     var name: String?
     var queues: [String]?
     var concurrency: Int?
+    var blockingThreads: Int?
     var lease: Duration?
     var poll: Duration?
     var grace: Duration?
@@ -37,6 +38,8 @@ struct WorkerFile: Sendable {
         # jobs at a time, all kinds together; default: 10, and on top of
         # these what each kind with auto may have, 100 unless it says max
         concurrency: 10
+        # for kinds that on_block: move sends there, all together
+        blocking_threads: 64
         lease: 30s                   # silent for longer: others take its jobs
         poll: 1s                     # how often to look when nothing hints
         grace: 30s                   # for running jobs after SIGTERM
@@ -54,6 +57,9 @@ struct WorkerFile: Sendable {
             timeout: 10m             # then SIGTERM, and SIGKILL 5s later
             concurrency: 4           # default: only the worker's own limit
             # or auto, or { auto: { max: 64 } }: as many as do best
+            # when a run blocks a thread that others share: warn names it,
+            # move also gives the kind's runs threads of their own
+            on_block: warn
             # max counts attempts, the first one included
             retry: { max: 25, base: 2s, cap: 24h, jitter: 0.2 }
             # passed on; always are PATH, HOME, LANG, LC_ALL, TZ, TMPDIR
@@ -88,7 +94,8 @@ struct WorkerFile: Sendable {
         """
 
     private static let keys = [
-        "database", "listen_database", "name", "queues", "concurrency", "lease", "poll", "grace", "max_memory", "retention",
+        "database", "listen_database", "name", "queues", "concurrency", "blocking_threads", "lease", "poll", "grace",
+        "max_memory", "retention",
         "redact",
         "kinds",
     ]
@@ -113,6 +120,9 @@ struct WorkerFile: Sendable {
         queues = try root["queues"].map { value throws(InvalidInput) in try value.names() }
         concurrency = try root["concurrency"].map { value throws(InvalidInput) in
             try value.integer(in: WorkerRanges.concurrency)
+        }
+        blockingThreads = try root["blocking_threads"].map { value throws(InvalidInput) in
+            try value.integer(in: Limits.blockingThreads)
         }
         lease = try root["lease"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.lease) }
         poll = try root["poll"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.poll) }

@@ -24,6 +24,7 @@ struct WorkerSettings: Sendable {
             queues: try options.queues.map { text throws(InvalidInput) in try Values.list(text, field: "--queues") }
                 ?? file.queues,
             concurrency: total ?? file.kinds.reduce(standard.concurrency) { $0 + $1.room },
+            blockingThreads: file.blockingThreads ?? standard.blockingThreads,
             lease: try Self.duration(options.lease, "--lease", WorkerRanges.lease) ?? file.lease ?? standard.lease,
             poll: try Self.duration(options.poll, "--poll", WorkerRanges.poll) ?? file.poll ?? standard.poll,
             grace: try Self.duration(options.grace, "--grace", WorkerRanges.grace) ?? file.grace ?? standard.grace,

@@ -33,6 +33,8 @@ struct AutoLimit {
     private(set) var limit: Int
     /// The limit that stands, and why.
     private(set) var base: Decision
+    /// Whether the base has stood a trial, here or before a restart.
+    private(set) var hasFound = false
     private let bounds: Bounds
 
     private var measured = Sample()
@@ -62,6 +64,7 @@ struct AutoLimit {
         guard measured == Sample(), trial == nil else { return }
         limit = max(min(found, bounds.highest), 1)
         base = Decision(limit: limit, reason: "found before the restart")
+        hasFound = true
         search.step = 1
     }
 
@@ -166,6 +169,7 @@ struct AutoLimit {
         // Long runs need longer to show anything.
         let isLong = trial.sample.windows >= max(8, 3 * window.mean / window.length)
         guard verdict.isClear(after: trial.sample.windows) || isLong else { return }
+        hasFound = true
         // In doubt fewer at a time: many are no use when something turns slow.
         guard verdict.isWorth == isUp, !isUp || verdict.isLikely else { return reject(trial, window) }
         self.trial = nil

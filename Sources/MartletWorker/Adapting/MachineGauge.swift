@@ -41,6 +41,20 @@ struct MachineGauge {
         return (available, total)
     }
 
+    /// Bytes of this process in memory, and the most it had; nil where nobody knows.
+    static func memory() -> (resident: Int, highest: Int)? {
+        guard let resident = resident() else { return nil }
+        return (resident, max(highest(ProcFile.read("/proc/self/status")) ?? 0, resident))
+    }
+
+    /// Since the program began, as `VmHWM:   2012 kB`; the process may have been another program before.
+    static func highest(_ status: String) -> Int? {
+        for line in status.split(separator: "\n") where line.hasPrefix("VmHWM:") {
+            return line.split { $0 == " " || $0 == "\t" }.dropFirst().first.flatMap { Int($0) }.map { $0 * 1_024 }
+        }
+        return nil
+    }
+
     /// Bytes of this process in memory; nil where nobody knows.
     static func resident() -> Int? { resident(ProcFile.read("/proc/self/statm"), page: Int(sysconf(Int32(_SC_PAGESIZE)))) }
 

@@ -19,10 +19,10 @@ struct Paces {
 
     private var paces: [Int: Pace] = [:]
 
-    init(_ handlers: [Handler], concurrency: Int, processors: Int, now: Moment) {
+    init(_ handlers: [Handler], concurrency: Int, blockingThreads: Int, processors: Int, now: Moment) {
         for (index, handler) in handlers.enumerated() where handler.adapts {
             let bounds = AutoLimit.Bounds(
-                highest: min(handler.concurrency ?? concurrency, concurrency), isProcess: handler.usesProcesses)
+                highest: handler.most(of: concurrency, blockingThreads: blockingThreads), isProcess: handler.usesProcesses)
             paces[index] = Pace(auto: AutoLimit(bounds: bounds, processors: processors), meter: Meter(now: now))
         }
     }

@@ -226,6 +226,8 @@ struct IntakeState {
     /// Fewer take effect as slots come free.
     mutating func limit(_ kind: Int, to limit: Int) { kinds[kind].limit = min(max(limit, 1), concurrency) }
 
+    func limit(_ kind: Int) -> Int { kinds[kind].limit }
+
     func slots(_ kind: Int) -> Int { kinds[kind].slots }
 
     mutating func buffered(_ kind: Int, _ change: Int) { kinds[kind].buffered += change }

@@ -127,19 +127,42 @@ final class Floor: Sendable {
     func look() -> Duration? {
         let now = Moment.now
         if let session, !session.trust.holds(now: now) { lose(session: session.number, .expired) }
-        let findings = pools.coroutines.look(now: now)
-        _ = pools.blocking.look(now: now)
-        let (aftermath, reports, isEmpty) = state.withLock { state in
+        let coroutines = pools.coroutines.look(now: now)
+        let blocking = pools.blocking.look(now: now)
+        let (aftermath, blocks, lost, pulse, isEmpty) = state.withLock { state in
             let aftermath = state.watch(now: now)
-            return (aftermath, state.held(findings.holds, now: now), state.entries.isEmpty)
+            state.vitals.saw(lag: coroutines.lag)
+            let blocks = state.held(coroutines.holds, now: now)
+            let places: [(HandlerPlace, HandlerThreads.Findings)] = [(.coroutines, coroutines), (.blocking, blocking)]
+            let lost = places.filter { state.lost($0.1.holds, $0.0) }.map(\.0)
+            return (aftermath, blocks, lost, state.vitals.pulse(now: now), state.entries.isEmpty)
         }
         carryOut(aftermath)
-        for report in reports {
-            herald.tell(.blocked(kind: report.kind, id: report.job, held: report.held, moves: report.moves))
+        for block in blocks {
+            herald.tell(.blocked(kind: block.kind, id: block.job, held: block.held, moves: block.moves))
         }
+        for place in lost { herald.tell(.threadsLost(place, threads: pools[place].most)) }
+        if let pulse { herald.tell(.pulse(lag: pulse.lag, memory: MachineGauge.resident())) }
         adapt(now: now)
         return isEmpty ? nil : Self.tick
     }
+
+    // MARK: Reporting
+
+    /// What the worker says of itself.
+    func report() -> WorkerReport {
+        let memory = MachineGauge.memory()
+        return state.withLock { $0.report(memory: memory) }
+    }
+
+    /// The last report is written.
+    func reported() { state.withLock { $0.vitals.reported() } }
+
+    /// What an earlier worker had found.
+    func remember(_ report: WorkerReport) { state.withLock { $0.remember(report) } }
+
+    /// Whether what an earlier worker had found is of use.
+    var remembers: Bool { adapts.contains(true) }
 
     private func adapt(now: Moment) {
         guard state.withLock({ $0.paces.isDue(now: now) }) else { return }

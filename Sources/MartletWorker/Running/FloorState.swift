@@ -31,29 +31,33 @@ struct FloorState {
     /// A registration that was given up, and whose leases the store may still count as ours.
     private(set) var abandoned: WorkerID?
     private(set) var entries: [Int: Entry] = [:]
-    private(set) var intake: IntakeState
+    var intake: IntakeState
     private var buffer = JobBuffer()
     private var lastSession = 0
     private var lastSlot = 0
     private(set) var isStopping = false
-    private let pools: HandlerPools
+    let pools: HandlerPools
     /// Slots to be looked at each time: their job may turn out long, or has been told to stop.
     private var fresh: Set<Int> = []
     /// For the others, when their job's time will be up. There may be very many that only wait.
     private var alarms = Alarms()
-    private var blocking: BlockingKinds
-    private(set) var paces: Paces
+    private(set) var blocking: BlockingKinds
+    var paces: Paces
+    var vitals: Vitals
 
     init(handlers: [Handler], configuration: WorkerConfiguration, pools: HandlerPools = HandlerPools()) {
         self.handlers = handlers
         self.pools = pools
         blocking = BlockingKinds(handlers)
         intake = IntakeState(
-            concurrency: configuration.concurrency, limits: handlers.map(\.concurrency), poll: configuration.poll,
-            drain: configuration.drain)
+            concurrency: configuration.concurrency,
+            limits: handlers.map {
+                $0.most(of: configuration.concurrency, blockingThreads: configuration.blockingThreads)
+            }, poll: configuration.poll, drain: configuration.drain)
         paces = Paces(
-            handlers, concurrency: configuration.concurrency, processors: ProcessInfo.processInfo.activeProcessorCount,
-            now: .now)
+            handlers, concurrency: configuration.concurrency, blockingThreads: configuration.blockingThreads,
+            processors: ProcessInfo.processInfo.activeProcessorCount, now: .now)
+        vitals = Vitals(threads: pools.most, now: .now)
         for (kind, limit) in paces.limits { intake.limit(kind, to: limit) }
     }
 
@@ -271,6 +275,11 @@ struct FloorState {
             guard let (job, since) = run else { return nil }
             return blocking.report(kind: entry.kind, job: job, since: since, now: now)
         }
+    }
+
+    /// - Returns: whether these are all threads of that place, and since this look.
+    mutating func lost(_ holds: [HandlerThreads.Hold], _ place: HandlerPlace) -> Bool {
+        vitals.lost(holds.count { entries[$0.slot.number] == nil }, place)
     }
 
     private mutating func giveBack(_ aftermath: inout Aftermath, where matches: (Chunk) -> Bool) {
