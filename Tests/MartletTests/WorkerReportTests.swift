@@ -33,13 +33,14 @@ struct WorkerReportTests {
     }
 
     private func withWorker(
-        _ fixture: StoreFixture, _ jobs: [any Job.Type], _ configure: (inout Worker.Configuration) -> Void = { _ in },
+        _ fixture: StoreFixture, _ jobs: [any Job.Type], webhooks: [Webhook] = [],
+        _ configure: (inout Worker.Configuration) -> Void = { _ in },
         _ body: () async throws -> Void
     ) async throws {
         var configuration = Worker.Configuration()
         configure(&configuration)
         let worker = try Worker(
-            Client(store: fixture.store), jobs: jobs, configuration: configuration, logger: .silent)
+            Client(store: fixture.store), jobs: jobs, webhooks: webhooks, configuration: configuration, logger: .silent)
         let task = Task { try await worker.run() }
         do { try await body() } catch {
             task.cancel()
@@ -65,13 +66,15 @@ struct WorkerReportTests {
     @Test(arguments: Engine.allCases)
     func `a worker says how many of each kind it runs, and what it takes`(engine: Engine) async throws {
         try await withStore(engine) { fixture in
-            try await withWorker(fixture, [Adapting.self, Blocking.self]) {
+            let hook = Webhook(kind: "hook", url: "https://example.com", concurrency: 1, adaptsConcurrency: true)
+            try await withWorker(fixture, [Adapting.self, Blocking.self], webhooks: [hook]) {
                 $0.concurrency = 50
                 $0.blockingThreads = 3
             } _: {
                 let report = try await report(fixture, "it reports") { !$0.kinds.isEmpty }
                 #expect(report.kinds["adapting"]?.reason == "one per processor to begin with")
                 #expect(report.kinds["adapting"]?.found == nil)
+                #expect(report.kinds["hook"] == .init(concurrency: 1, reason: "one per processor to begin with"))
                 #expect(report.kinds["blocking"]?.concurrency == 3)
                 #expect(report.kinds["blocking"]?.reason == "one per thread for handlers that block")
                 let memory = try #require(report.memoryBytes)

@@ -94,6 +94,9 @@ import Testing
             try await eventually("threads come back, and so does work") {
                 bench.store.settlements.contains { $0.ending == .completed(result: nil) }
             }
+            try await eventually("which is reported, too") {
+                bench.reports.last.map { $0.lostBlockingThreads == nil } ?? false
+            }
         }
     }
 

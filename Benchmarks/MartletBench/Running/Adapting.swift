@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Martlet
 import Synchronization
 
@@ -72,11 +73,21 @@ private struct Working: Job {
         Self.setting.withLock { $0.completed += 1 }
     }
 
-    /// About five milliseconds of a processor, which runs beside it make longer.
+    /// Five milliseconds of a processor, which runs beside it make longer.
     private static func compute() {
+        let end = processorTime() + 5_000_000
         var value: UInt64 = 1
-        for _ in 0..<5_000_000 { value = value &* 6_364_136_223_846_793_005 &+ 1 }
+        while processorTime() < end {
+            for _ in 0..<2_000 { value = value &* 6_364_136_223_846_793_005 &+ 1 }
+        }
         sink.withLock { $0 ^= value }
+    }
+
+    /// Of this thread, in nanoseconds.
+    private static func processorTime() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 
     private static let sink = Mutex<UInt64>(0)

@@ -40,7 +40,17 @@ struct Connector: Sendable {
     let order: HostOrder?
     let oldestServer: (version: Int, reason: String)?
 
+    /// OpenSSL tidies up when the process exits, under the feet of whoever is just proving a password: libpq uses it for that
+    /// also without TLS, and a program that ends while it connects would crash. The process's memory goes anyway.
+    private static let keepsOpenSSL: Void = {
+        guard let symbol = dlsym(nil, "OPENSSL_init_crypto") else { return }
+        typealias Initialize = @convention(c) (UInt64, OpaquePointer?) -> Int32
+        let withoutAtExit: UInt64 = 0x80000  // OPENSSL_INIT_NO_ATEXIT, openssl/crypto.h
+        _ = unsafeBitCast(symbol, to: Initialize.self)(withoutAtExit, nil)
+    }()
+
     func start(_ report: @escaping @Sendable (Result<ConnectionHandle, ConnectFailure>) -> Void) {
+        _ = Self.keepsOpenSSL
         let thread = Thread {
             report(Result { () throws(ConnectFailure) in try connect() })
         }

@@ -133,8 +133,7 @@ final class Floor: Sendable {
             let aftermath = state.watch(now: now)
             state.vitals.saw(lag: coroutines.lag)
             let blocks = state.held(coroutines.holds, now: now)
-            let places: [(HandlerPlace, HandlerThreads.Findings)] = [(.coroutines, coroutines), (.blocking, blocking)]
-            let lost = places.filter { state.lost($0.1.holds, $0.0) }.map(\.0)
+            let lost = state.lost(coroutines: coroutines.holds, blocking: blocking.holds)
             return (aftermath, blocks, lost, state.vitals.pulse(now: now), state.entries.isEmpty)
         }
         carryOut(aftermath)
@@ -152,7 +151,13 @@ final class Floor: Sendable {
     /// What the worker says of itself.
     func report() -> WorkerReport {
         let memory = MachineGauge.memory()
-        return state.withLock { $0.report(memory: memory) }
+        let now = Moment.now
+        let holds = isEmpty ? (pools.coroutines.look(now: now).holds, pools.blocking.look(now: now).holds) : nil
+        return state.withLock { state in
+            // Nobody watches while nothing runs, and threads may have come back.
+            if let holds, state.entries.isEmpty { _ = state.lost(coroutines: holds.0, blocking: holds.1) }
+            return state.report(memory: memory)
+        }
     }
 
     /// The last report is written.

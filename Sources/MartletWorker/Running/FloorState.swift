@@ -277,9 +277,12 @@ struct FloorState {
         }
     }
 
-    /// - Returns: whether these are all threads of that place, and since this look.
-    mutating func lost(_ holds: [HandlerThreads.Hold], _ place: HandlerPlace) -> Bool {
-        vitals.lost(holds.count { entries[$0.slot.number] == nil }, place)
+    /// Counts the threads that are held by slots which were written off.
+    /// - Returns: where these are all there may be, since now.
+    mutating func lost(coroutines: [HandlerThreads.Hold], blocking: [HandlerThreads.Hold]) -> [HandlerPlace] {
+        [(HandlerPlace.coroutines, coroutines), (.blocking, blocking)].filter { place, holds in
+            vitals.lost(holds.count { entries[$0.slot.number] == nil }, place)
+        }.map(\.0)
     }
 
     private mutating func giveBack(_ aftermath: inout Aftermath, where matches: (Chunk) -> Bool) {
