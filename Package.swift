@@ -13,6 +13,7 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -27,6 +28,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
@@ -98,7 +100,7 @@ let package = Package(
             name: "Martlet",
             dependencies: [
                 "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWebhooks", "MartletWorker", log,
-                lifecycle, signals,
+                lifecycle, metrics, signals,
             ],
             swiftSettings: settings),
         // For the tests of programs that use the library.
@@ -162,6 +164,7 @@ let package = Package(
             dependencies: [
                 "Martlet", "MartletCore", "MartletPostgres", "MartletStore", "MartletTestSupport", "MartletWorker", log,
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
             ],
             swiftSettings: settings),
         .testTarget(

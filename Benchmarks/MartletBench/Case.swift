@@ -25,6 +25,7 @@ struct Case: Sendable {
     private static let running = [
         Case("run.waits", ManyWaits.run), Case("run.threads", Blocking.threads), Case("run.rude", Blocking.rude),
         Case("run.children", Children.run), Case("run.inflight", InFlight.run),
+        Case("run.auto", Adapting.run),
     ]
 
     private static let postgres = [

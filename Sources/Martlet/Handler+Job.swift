@@ -30,11 +30,14 @@ extension Handler {
             isProcess ? await pool.run(call) : await body.run(call)
         }
         self.init(
-            kind: J.kind, concurrency: J.concurrency ?? (isProcess ? ProcessInfo.processInfo.activeProcessorCount : nil),
+            kind: J.kind,
+            concurrency: J.concurrency
+                ?? (isProcess && !J.adaptsConcurrency ? ProcessInfo.processInfo.activeProcessorCount : nil),
+            adapts: J.adaptsConcurrency,
             timeout: J.timeout, retry: J.retry,
             // After the grace comes SIGKILL, which only the kernel can keep.
             unwind: settings.grace + .seconds(5), executor: J.executor,
-            isolated: hasChildMode ? alone : nil, reporting: run)
+            onBlock: J.onBlock, isolated: hasChildMode ? alone : nil, reporting: run)
     }
 
     private static func conditions<J: Job>(_ type: J.Type) throws(InvalidInput) -> ChildConditions {

@@ -30,8 +30,13 @@ public protocol Job: Codable, Sendable {
     /// At most this many at a time in one worker; nil: only the worker's own limit, and for ``Executor/process`` one per
     /// processor.
     static var concurrency: Int? { get }
+    /// Whether each worker finds out by itself how many at a time do best, by what they get done, how long they take and how
+    /// often they fail; ``concurrency`` is then the most.
+    static var adaptsConcurrency: Bool { get }
     /// Where a run happens; see ``Executor``.
     static var executor: Executor { get }
+    /// What happens when a run blocks a thread that coroutines share; see ``OnBlock``.
+    static var onBlock: OnBlock { get }
     /// What a run may take of the machine, for ``Executor/process``.
     static var limits: ProcessLimits { get }
     /// What a run sees of the worker's environment, for ``Executor/process``: with ``Worker/Configuration/environment``.
@@ -51,7 +56,9 @@ extension Job {
     public static var retry: RetryPolicy { RetryPolicy() }
     public static var timeout: Duration? { Limits.defaultTimeout }
     public static var concurrency: Int? { nil }
+    public static var adaptsConcurrency: Bool { false }
     public static var executor: Executor { .coroutine }
+    public static var onBlock: OnBlock { .warn }
     public static var limits: ProcessLimits { .none }
     public static var environment: ChildEnvironment { [] }
     public static var user: String? { nil }

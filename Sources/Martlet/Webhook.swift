@@ -59,12 +59,16 @@ public struct Webhook: Sendable {
     public var timeout: Duration?
     /// At most this many at a time in one worker; nil: only the worker's own limit.
     public var concurrency: Int?
+    /// Whether each worker finds out by itself how many at a time do best; ``concurrency`` is then the most. A server that answers
+    /// 429 from some rate on is not called much above it.
+    public var adaptsConcurrency: Bool
     public var retry: RetryPolicy
 
     public init(
         kind: String, url: Value, method: Method = .post, headers: [String: Value] = [:],
         statuses: [String: Verdict] = [:], allowsPrivateAddresses: Bool = false, certificates: String? = nil,
-        timeout: Duration? = Limits.defaultTimeout, concurrency: Int? = nil, retry: RetryPolicy = RetryPolicy()
+        timeout: Duration? = Limits.defaultTimeout, concurrency: Int? = nil, adaptsConcurrency: Bool = false,
+        retry: RetryPolicy = RetryPolicy()
     ) {
         self.kind = kind
         self.url = url
@@ -75,6 +79,7 @@ public struct Webhook: Sendable {
         self.certificates = certificates
         self.timeout = timeout
         self.concurrency = concurrency
+        self.adaptsConcurrency = adaptsConcurrency
         self.retry = retry
     }
 }
@@ -96,8 +101,8 @@ extension Handler {
             throw InvalidInput(field: "webhooks.\(webhook.kind).\(error.field)", reason: error.reason)
         }
         self.init(
-            kind: webhook.kind, http: endpoint, concurrency: webhook.concurrency, timeout: webhook.timeout,
-            retry: webhook.retry)
+            kind: webhook.kind, http: endpoint, concurrency: webhook.concurrency,
+            adapts: webhook.adaptsConcurrency, timeout: webhook.timeout, retry: webhook.retry)
     }
 }
 

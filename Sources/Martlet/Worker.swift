@@ -22,6 +22,9 @@ public final class Worker: Service {
     public struct Configuration: Sendable {
         /// At most this many runs at a time.
         public var concurrency = 100
+        /// At most this many threads for jobs with ``Executor/blocking`` and those that ``OnBlock/move`` sends there, all kinds
+        /// together; the others wait for one. 1 to 4 096.
+        public var blockingThreads = Limits.defaultBlockingThreads
         /// nil: all queues.
         public var queues: [String]?
         /// How long the worker may be silent before others take its jobs. 1 s to 1 h.
@@ -30,6 +33,9 @@ public final class Worker: Service {
         public var poll: Duration = .seconds(1)
         /// How long a graceful shutdown waits for running jobs before it cancels them. 0 to 24 h.
         public var grace: Duration = .seconds(30)
+        /// The process's resident memory in bytes above which the worker stops claiming, lets running jobs end as in a graceful
+        /// shutdown, and throws ``MemoryExceeded``, so that the program can start anew. nil: no limit; at least 16 MiB.
+        public var maxMemory: Int?
         /// End when nothing is available, running here or due.
         public var drain = false
         /// How long ended jobs are kept. 0 to 100 years.
@@ -120,6 +126,8 @@ public final class Worker: Service {
     }
 
     /// Works until it is told to stop, or has drained the queue.
+    /// - Throws: ``MemoryExceeded`` after a graceful end, when the process had more memory than
+    ///   ``Configuration/maxMemory``: start the program again. ``MartletError`` when the database refuses.
     public func run() async throws {
         do { try await service.run() } catch let error as StoreError { throw MartletError(error) }
     }
@@ -161,15 +169,24 @@ extension WorkerConfiguration {
                 field: "concurrency",
                 reason: "\(configuration.concurrency) is out of range; 1 to \(Limits.concurrency.upperBound)")
         }
+        guard Limits.blockingThreads.contains(configuration.blockingThreads) else {
+            throw InvalidInput(
+                field: "blockingThreads",
+                reason: "\(configuration.blockingThreads) is out of range; 1 to \(Limits.blockingThreads.upperBound)")
+        }
         try Limits.lease.check(configuration.lease, field: "lease")
         try Limits.poll.check(configuration.poll, field: "poll")
         try Limits.grace.check(configuration.grace, field: "grace")
         try Limits.retention.check(configuration.keepCompleted, field: "keepCompleted")
         try Limits.retention.check(configuration.keepFailed, field: "keepFailed")
+        if let maxMemory = configuration.maxMemory, !Limits.workerMemory.contains(maxMemory) {
+            throw InvalidInput(field: "maxMemory", reason: "is out of range; 16 MiB to 1 PiB")
+        }
         self.init(
             version: Version.current, queues: configuration.queues, concurrency: configuration.concurrency,
-            lease: configuration.lease,
-            poll: configuration.poll, grace: configuration.grace, drain: configuration.drain,
+            blockingThreads: configuration.blockingThreads, lease: configuration.lease, poll: configuration.poll,
+            grace: configuration.grace, maxMemory: configuration.maxMemory,
+            drain: configuration.drain,
             retention: RetentionPolicy(completed: configuration.keepCompleted, failed: configuration.keepFailed),
             redaction: Redaction(keys: configuration.redact))
     }

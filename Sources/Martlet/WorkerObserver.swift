@@ -16,6 +16,19 @@ public protocol WorkerObserver: Sendable {
     func jobStarted(_ job: ObservedJob)
     /// The run is over; how it ended is on its way to the database. A run that lost its lease or was written off has no end here.
     func jobEnded(_ job: ObservedJob, _ end: JobEnd)
+    /// The run holds one of the threads that coroutines share, so that others wait. At most now and then for each kind.
+    /// `moved`: the kind's runs get threads of their own from now on.
+    func jobBlocks(_ id: JobID, kind: String, held: Duration, moved: Bool)
+    /// The run went on after it was cancelled, and was given up. It may still use a thread.
+    func jobGivenUp(_ id: JobID, kind: String)
+    /// Runs that were given up hold every thread of those for coroutines, or of those for handlers that block: nothing runs there
+    /// until one of them ends. The program should be started again.
+    func threadsLost(_ count: Int, blocking: Bool)
+    /// Of a kind that adapts: so many runs at a time from now on, and why.
+    func concurrencyChanged(kind: String, to concurrency: Int, reason: String)
+    /// About once a second while something runs. `lag`: the longest that a task waited for a thread since the last time;
+    /// `memory`: resident bytes of the process, nil where nobody knows.
+    func workerPulse(lag: Duration, memory: Int?)
 }
 
 extension WorkerObserver {
@@ -24,6 +37,11 @@ extension WorkerObserver {
     public func workerStopped() {}
     public func jobStarted(_ job: ObservedJob) {}
     public func jobEnded(_ job: ObservedJob, _ end: JobEnd) {}
+    public func jobBlocks(_ id: JobID, kind: String, held: Duration, moved: Bool) {}
+    public func jobGivenUp(_ id: JobID, kind: String) {}
+    public func threadsLost(_ count: Int, blocking: Bool) {}
+    public func concurrencyChanged(kind: String, to concurrency: Int, reason: String) {}
+    public func workerPulse(lag: Duration, memory: Int?) {}
 }
 
 /// One attempt of one job.
@@ -66,8 +84,17 @@ extension WorkerObserver {
             jobStarted(ObservedJob(id: id, kind: kind, attempt: attempt))
         case .jobEnded(let kind, let id, let attempt, let ending, let ran):
             jobEnded(ObservedJob(id: id, kind: kind, attempt: attempt), JobEnd(fate: JobEnd.Fate(ending), ran: ran))
-        case .registered, .claimed, .abandoned, .blocked, .settled, .leasesLost, .heartbeatLost, .cancelRequested,
-            .recovered,
+        case .blocked(let kind, let id, let held, let moves):
+            jobBlocks(id, kind: kind, held: held, moved: moves)
+        case .abandoned(let kind, let id, _):
+            jobGivenUp(id, kind: kind)
+        case .threadsLost(let place, let threads):
+            threadsLost(threads, blocking: place == .blocking)
+        case .adapted(let kind, let concurrency, let reason):
+            concurrencyChanged(kind: kind, to: concurrency, reason: reason)
+        case .pulse(let lag, let memory):
+            workerPulse(lag: lag, memory: memory)
+        case .registered, .claimed, .memoryExceeded, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered,
             .promoted, .removed, .storeUnavailable, .storeAvailable, .drained, .unsettled:
             break
         }

@@ -50,6 +50,12 @@ public enum Limits {
     public static let poll: ClosedRange<Duration> = .milliseconds(10)...(.seconds(60))
     /// How long a graceful stop may wait for what runs.
     public static let grace: ClosedRange<Duration> = .zero...(.seconds(86_400))
+    /// Threads of a worker for handlers that block. More is a typing error: each takes memory of its own.
+    public static let blockingThreads = 1...4_096
+    /// Enough for files and databases of this machine to be the ones that are waited for.
+    public static let defaultBlockingThreads = 64
+    /// What a worker's memory may be limited to, in bytes: less than the least does not hold the program.
+    public static let workerMemory = (16 << 20)...(1 << 50)
     /// How long ended jobs may be kept.
     public static let retention: ClosedRange<Duration> = .zero...longestDuration
     /// How long a handler may run when nobody said otherwise.

@@ -122,10 +122,13 @@ final class HTTPExecutor: Sendable {
 extension Handler {
     /// Jobs of the kind are HTTP calls; see ``HTTPSpec``.
     package init(
-        kind: String, http endpoint: HTTPEndpoint, concurrency: Int? = nil, timeout: Duration? = Limits.defaultTimeout,
-        retry: RetryPolicy = RetryPolicy(), lookup: HostLookup = .system
+        kind: String, http endpoint: HTTPEndpoint, concurrency: Int? = nil, adapts: Bool = false,
+        timeout: Duration? = Limits.defaultTimeout, retry: RetryPolicy = RetryPolicy(),
+        onBlock: OnBlock = .warn, lookup: HostLookup = .system
     ) {
         let executor = HTTPExecutor(endpoint, concurrency: concurrency, retry: retry, lookup: lookup)
-        self.init(kind: kind, concurrency: concurrency, timeout: timeout, retry: retry, run: { await executor.run($0) })
+        self.init(
+            kind: kind, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry, onBlock: onBlock,
+            run: { await executor.run($0) })
     }
 }

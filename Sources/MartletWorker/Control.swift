@@ -1,3 +1,4 @@
+import MartletCore
 import MartletStore
 import Synchronization
 
@@ -6,6 +7,7 @@ final class Control: Sendable {
     private struct State {
         var mode: StopMode?
         var failure: StoreError?
+        var excess: MemoryExceeded?
     }
 
     private let state = Mutex(State())
@@ -14,11 +16,28 @@ final class Control: Sendable {
     let hurried = Signal()
 
     var mode: StopMode? { state.withLock { $0.mode } }
+    /// nil also when a person asked for the stop after all.
+    var excess: MemoryExceeded? { state.withLock { $0.excess } }
     var failure: StoreError? { state.withLock { $0.failure } }
 
     func stop(_ mode: StopMode) {
-        state.withLock { state in state.mode = max(state.mode ?? mode, mode) }
+        state.withLock { state in
+            state.mode = max(state.mode ?? mode, mode)
+            state.excess = nil
+        }
         raise()
+    }
+
+    /// A graceful stop, unless one is under way: who was told to stop shall not begin anew.
+    func recycle(_ excess: MemoryExceeded) -> Bool {
+        let isFirst = state.withLock { state in
+            guard state.mode == nil else { return false }
+            state.mode = .graceful
+            state.excess = excess
+            return true
+        }
+        if isFirst { raise() }
+        return isFirst
     }
 
     func fail(_ error: StoreError) {

@@ -18,6 +18,7 @@ final class Engine: Sendable {
     private let progress: ProgressBoard
     private let heart: Heart
     private let control: Control
+    private let memory: MemoryWatch?
     private let promoterWake = Signal()
     private let keeperWake = Signal()
     private let claimerPause = Signal()
@@ -40,6 +41,13 @@ final class Engine: Sendable {
         floor = Floor(
             handlers: handlers, configuration: configuration, logger: logger, herald: herald, settler: settler,
             progress: progress, emptied: control.hurried)
+        let settler = settler
+        memory = configuration.maxMemory.map { limit in
+            MemoryWatch(limit: limit, hasWorked: { settler.tally.settled > 0 }) { excess in
+                guard control.recycle(excess) else { return }
+                herald.tell(.memoryExceeded(resident: excess.resident, limit: excess.limit))
+            }
+        }
         heart = Heart(store: store, access: access, floor: floor, lease: configuration.lease)
     }
 
@@ -56,6 +64,7 @@ final class Engine: Sendable {
         await end(parts, mode)
         herald.tell(.stopped(tally))
         if let failure = control.failure { throw failure }
+        if let excess = control.excess { throw excess }
     }
 
     // MARK: Starting
@@ -72,6 +81,7 @@ final class Engine: Sendable {
     private func start() -> Parts {
         floor.watch.start(name: "martlet-watch") { [floor] in floor.look() }
         heart.start()
+        memory?.start()
         let recovery = Recovery(store: store, access: access, floor: floor, herald: herald)
         let claimer = Claimer(
             store: store, access: access, floor: floor, herald: herald, recovery: recovery, configuration: configuration,
@@ -102,6 +112,7 @@ final class Engine: Sendable {
     private var patience: Duration { access.isOut ? .seconds(1) : .seconds(5) }
 
     private func end(_ parts: Parts, _ mode: StopMode) async {
+        memory?.stop()
         floor.stop()
         claimerPause.raise()
         promoterWake.raise()

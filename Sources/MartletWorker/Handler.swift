@@ -6,6 +6,8 @@ package struct Handler: Sendable {
     package let kind: String
     /// At most this many at a time; nil: only the worker's own limit.
     package let concurrency: Int?
+    /// The worker finds out how many at a time do best; ``concurrency`` is the most.
+    package let adapts: Bool
     /// For jobs that bring none of their own; nil: none.
     package let timeout: Duration?
     package let retry: RetryPolicy
@@ -14,28 +16,42 @@ package struct Handler: Sendable {
     package let unwind: Duration
     /// Where ``run`` is called. What it does there is its own business: that of ``Executor/process`` waits for a child.
     package let executor: Executor
+    /// Its runs are processes, whoever starts them.
+    package let usesProcesses: Bool
     package let onBlock: OnBlock
     /// Runs a job whose worker died while it ran, where it can hurt nobody; nil: as any other.
     package let isolated: (@Sendable (HandlerCall) async -> RunReport)?
     package let run: @Sendable (HandlerCall) async -> RunReport
 
     package init(
-        kind: String, concurrency: Int? = nil, timeout: Duration? = Limits.defaultTimeout,
+        kind: String, concurrency: Int? = nil, adapts: Bool = false, timeout: Duration? = Limits.defaultTimeout,
         retry: RetryPolicy = RetryPolicy(),
-        unwind: Duration = .seconds(10), executor: Executor = .coroutine, onBlock: OnBlock = .warn,
+        unwind: Duration = .seconds(10), executor: Executor = .coroutine, usesProcesses: Bool? = nil,
+        onBlock: OnBlock = .warn,
         isolated: (@Sendable (HandlerCall) async -> RunReport)? = nil,
         reporting run: @escaping @Sendable (HandlerCall) async -> RunReport
     ) {
         precondition(concurrency.map { $0 > 0 } ?? true, "a kind that may never run is left out instead")
         self.kind = kind
         self.concurrency = concurrency
+        self.adapts = adapts
         self.timeout = timeout
         self.retry = retry
         self.unwind = unwind
         self.executor = executor
+        self.usesProcesses = usesProcesses ?? (executor == .process)
         self.onBlock = onBlock
         self.isolated = isolated
         self.run = run
+    }
+
+    /// How many at a time there may be in a worker: more blocking ones than threads for them would only wait in others' way.
+    func most(of concurrency: Int, blockingThreads: Int) -> Int {
+        let most = min(self.concurrency ?? concurrency, concurrency)
+        switch executor {
+        case .blocking: return min(most, blockingThreads)
+        case .coroutine, .process: return most
+        }
     }
 
     /// The same handler with something around each run.
@@ -43,21 +59,23 @@ package struct Handler: Sendable {
         _ wrap: @escaping @Sendable (HandlerCall, @Sendable (HandlerCall) async -> RunReport) async -> RunReport
     ) -> Handler {
         Handler(
-            kind: kind, concurrency: concurrency, timeout: timeout, retry: retry, unwind: unwind, executor: executor,
-            onBlock: onBlock,
+            kind: kind, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry, unwind: unwind,
+            executor: executor,
+            usesProcesses: usesProcesses, onBlock: onBlock,
             isolated: isolated.map { run in { @Sendable call in await wrap(call, run) } },
             reporting: { [run] call in await wrap(call, run) })
     }
 
     /// For handlers that have nothing to report but how they ended.
     package init(
-        kind: String, concurrency: Int? = nil, timeout: Duration? = Limits.defaultTimeout,
+        kind: String, concurrency: Int? = nil, adapts: Bool = false, timeout: Duration? = Limits.defaultTimeout,
         retry: RetryPolicy = RetryPolicy(),
         unwind: Duration = .seconds(10), executor: Executor = .coroutine, onBlock: OnBlock = .warn,
         run: @escaping @Sendable (HandlerCall) async -> Outcome
     ) {
         self.init(
-            kind: kind, concurrency: concurrency, timeout: timeout, retry: retry, unwind: unwind, executor: executor,
+            kind: kind, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry, unwind: unwind,
+            executor: executor,
             onBlock: onBlock,
             reporting: { RunReport(await run($0)) })
     }

@@ -25,6 +25,8 @@ package struct WorkerConfiguration: Sendable {
     /// way have 5 s. So with a store that answers a worker ends at most `grace` + the longest unwind after the first order,
     /// and at most the longest unwind after ``StopMode/now``, give or take a second; without one, up to half a minute later.
     package var grace: Duration
+    /// Resident bytes of the process above which the worker ends gracefully with ``MemoryExceeded``; nil: no limit.
+    package var maxMemory: Int?
     /// End when nothing is available, running here or due.
     package var drain: Bool
     package var retention: RetentionPolicy
@@ -40,8 +42,8 @@ package struct WorkerConfiguration: Sendable {
 
     package init(
         name: String? = nil, version: String = "unknown", queues: [String]? = nil, concurrency: Int = 10,
-        blockingThreads: Int = 64,
-        lease: Duration = .seconds(30), poll: Duration = .seconds(1), grace: Duration = .seconds(30), drain: Bool = false,
+        blockingThreads: Int = Limits.defaultBlockingThreads, lease: Duration = .seconds(30), poll: Duration = .seconds(1),
+        grace: Duration = .seconds(30), maxMemory: Int? = nil, drain: Bool = false,
         retention: RetentionPolicy = RetentionPolicy(), recovery: Duration? = nil, cleaning: Duration = .seconds(60),
         redaction: Redaction = Redaction()
     ) {
@@ -54,6 +56,7 @@ package struct WorkerConfiguration: Sendable {
         self.lease = lease
         self.poll = poll
         self.grace = grace
+        self.maxMemory = maxMemory
         self.drain = drain
         self.retention = retention
         self.recovery = recovery
@@ -61,16 +64,17 @@ package struct WorkerConfiguration: Sendable {
         self.redaction = redaction
     }
 
-    static let host: String = {
+    package static let host: String = {
         // Linux host names have at most 64 bytes.
         var buffer = [CChar](repeating: 0, count: 65)
         guard gethostname(&buffer, buffer.count - 1) == 0 else { return "localhost" }
         return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }()
 
-    func registration(kinds: [String]) -> WorkerRegistration {
+    func registration(kinds: [String], report: JSONText) -> WorkerRegistration {
         WorkerRegistration(
             name: name, host: Self.host, pid: Int(getpid()), version: version, kinds: kinds, queues: queues,
-            concurrency: concurrency, lease: lease)
+            concurrency: concurrency, lease: lease,
+            report: report)
     }
 }

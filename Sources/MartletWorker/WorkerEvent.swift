@@ -20,6 +20,15 @@ package enum WorkerEvent: Sendable {
     /// A job has held one of the threads that coroutines share for longer than ``HandlerThreads/patience``. At most now and
     /// then for each kind.
     case blocked(kind: String, id: JobID, held: Duration, moves: Bool)
+    /// Handlers that were given up hold all of so many threads: what is to run there waits until one of them ends, or for ever.
+    case threadsLost(HandlerPlace, threads: Int)
+    /// About once a second while something runs: the longest that a task waited for a thread that coroutines share, and the
+    /// resident bytes.
+    case pulse(lag: Duration, memory: Int?)
+    /// Another number of runs of the kind at a time stands from now on.
+    case adapted(kind: String, concurrency: Int, reason: String)
+    /// The worker takes more memory than it may, and stops: in bytes.
+    case memoryExceeded(resident: Int, limit: Int)
     /// A number of endings became durable.
     case settled(Int)
     /// The store had given these leases to others; `dropped` endings were not written.

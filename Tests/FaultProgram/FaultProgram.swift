@@ -8,13 +8,14 @@ import Martlet
 /// ```
 /// FaultProgram enqueue GOOD THROWING TRAPPING HANGING LEAKING
 /// FaultProgram work CONCURRENCY            until nothing is left
+/// FaultProgram hoard JOBS                  enqueues jobs that leak 10 MB each in the worker; MAX_MEMORY limits it, in MiB
 /// FaultProgram compute JOBS CONCURRENCY    prints how many seconds they took
 /// FaultProgram probe ACT PATH              one small job, until nothing is left
 /// ```
 /// `FAULT_EXECUTOR` is where the bad ones run, `DATABASE` where all of them wait.
 @main struct FaultProgram {
     static let jobs: [any Job.Type] = [
-        Good.self, Throwing.self, Trapping.self, Hanging.self, Leaking.self, Computing.self, Probing.self,
+        Good.self, Throwing.self, Trapping.self, Hanging.self, Leaking.self, Computing.self, Probing.self, Hoarding.self,
     ]
 
     static func main() async throws {
@@ -26,6 +27,7 @@ import Martlet
         switch words.first {
         case "enqueue": try await enqueue(client, numbers)
         case "work": try await work(client, concurrency: numbers[0])
+        case "hoard": try await client.enqueue(contentsOf: (0..<numbers[0]).map { Hoarding(number: $0) })
         case "compute": try await compute(client, jobs: numbers[0], concurrency: numbers[1])
         case "probe":
             let words = Array(words)
@@ -55,10 +57,19 @@ import Martlet
         configuration.drain = true
         configuration.lease = .seconds(5)
         configuration.environment = ["FAULT_*"]
+        if let mebibytes = ProcessInfo.processInfo.environment["MAX_MEMORY"].flatMap({ Int($0) }) {
+            configuration.maxMemory = mebibytes << 20
+        }
         let worker = try Worker(
             client, jobs: jobs, configuration: configuration,
             logger: Logger(label: "faults") { StreamLogHandler.standardError(label: $0) })
-        try await worker.run(stoppingOn: [.sigterm])
+        do {
+            try await worker.run(stoppingOn: [.sigterm])
+        } catch let excess as MemoryExceeded {
+            FileHandle.standardError.write(Data("\(excess)\n".utf8))
+            await client.close()
+            exit(75)
+        }
     }
 
     private static func compute(_ client: Client, jobs count: Int, concurrency: Int) async throws {
@@ -147,3 +158,16 @@ struct Computing: Job {
 }
 
 let rounds = Int(ProcessInfo.processInfo.environment["FAULT_ROUNDS"] ?? "") ?? 10_000_000
+
+/// Keeps what it takes for as long as the process lives.
+struct Hoarding: Job {
+    static let kind = "hoarding"
+    static let concurrency: Int? = 2
+    let number: Int
+
+    func run(_ context: JobContext) async throws {
+        let block = UnsafeMutableRawPointer.allocate(byteCount: 10_000_000, alignment: 16)
+        block.initializeMemory(as: UInt8.self, repeating: 1, count: 10_000_000)
+        try await Task.sleep(for: .milliseconds(100))
+    }
+}

@@ -59,15 +59,16 @@ import Testing
 
     @Test func `a report of another version is read as far as it is known`() throws {
         let newer = """
-            {"kinds": {"work": {"concurrency": 4, "mood": "good"}}, "lagMs": 7, "weather": [1]}
+            {"kinds": {"work": {"concurrency": 4, "mood": "good"}}, "lag_ms": 7, "weather": [1]}
             """
         let read = try #require(WorkerReport(try JSONText(validating: newer)))
         #expect(read == WorkerReport(kinds: ["work": .init(concurrency: 4)], lagMs: 7))
         #expect(WorkerReport(try JSONText(validating: "{}")) == WorkerReport())
         #expect(WorkerReport(try JSONText(validating: #"{"kinds": 3}"#)) == nil)
         let full = WorkerReport(
-            kinds: ["a": .init(concurrency: 1, reason: "r", blocked: .init(job: 7, ms: 2_000), moved: true)], lagMs: 1,
-            memoryBytes: 5 << 30)
+            kinds: ["a": .init(concurrency: 1, reason: "r", found: 1, blocked: .init(job: 7, ms: 2_000), moved: true)],
+            lagMs: 1, highestLagMs: 2, memoryBytes: 5 << 30, highestMemoryBytes: 6 << 30,
+            lostThreads: .init(threads: 1, of: 66), lostBlockingThreads: .init(threads: 64, of: 64))
         #expect(WorkerReport(full.json) == full)
     }
 }

@@ -77,6 +77,13 @@ struct BoundsTests {
             var configuration = Worker.Configuration()
             configuration.concurrency = .max
             await expectInvalid("concurrency") { try Worker(client, jobs: [Idle.self], configuration: configuration) }
+            for threads in [Int.min, -1, 0, 4_097, .max] {
+                var configuration = Worker.Configuration()
+                configuration.blockingThreads = threads
+                await expectInvalid("blockingThreads") {
+                    try Worker(client, jobs: [Idle.self], configuration: configuration)
+                }
+            }
         }
     }
 }

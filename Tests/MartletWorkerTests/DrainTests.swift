@@ -35,8 +35,8 @@ import Testing
                 switch event {
                 case .drained, .jobEnded, .recovered: late.open()
                 case .started, .registered, .claimed, .jobStarted, .abandoned, .settled, .leasesLost, .heartbeatLost,
-                    .cancelRequested, .promoted, .blocked, .removed, .storeUnavailable, .storeAvailable, .stopping,
-                    .unsettled, .stopped:
+                    .cancelRequested, .promoted, .blocked, .threadsLost, .pulse, .adapted, .memoryExceeded, .removed,
+                    .storeUnavailable, .storeAvailable, .stopping, .unsettled, .stopped:
                     break
                 }
             }

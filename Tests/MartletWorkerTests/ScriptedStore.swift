@@ -35,6 +35,7 @@ final class ScriptedStore: JobStore {
         var reports: [JSONText] = []
         var heartbeats = 0
         var registered: [WorkerID] = []
+        var registrations: [WorkerRegistration] = []
         var deregistered: [WorkerID] = []
         var recoveries = 0
         var held: [CheckedContinuation<Void, Never>] = []
@@ -142,6 +143,7 @@ final class ScriptedStore: JobStore {
         try check()
         return change { script in
             script.lastWorker += 1
+            script.registrations.append(worker)
             script.registered.append(WorkerID(rawValue: script.lastWorker))
             return WorkerID(rawValue: script.lastWorker)
         }

@@ -14,6 +14,9 @@ struct WorkerCommand: Command {
             and SIGKILL 5s later. What was not done runs again, here or elsewhere. A second signal ends at once. While \
             the database is away a worker says so, tries on, and ends within seconds when it is told to and nothing runs.
 
+            With more memory than max_memory it lets running jobs end, too, and then starts itself again: same process, same \
+            arguments.
+
             A command gets args as JSON on standard input. Exit status 0 completes the job, and standard output is its result; \
             75 asks for another attempt; anything else is an error. Both cost an attempt.
 
@@ -47,7 +50,7 @@ struct WorkerCommand: Command {
         let signals = await console.trapSignals?()
         let store = try await open(settings, choice, log)
         let run = WorkerRun(settings: settings, handlers: handlers, store: store, log: log, logsArgs: options.logArgs)
-        let result: Result<WorkerTally, any Error>
+        let result: Result<WorkerRun.End, any Error>
         do {
             result = .success(try await run.untilStopped(by: signals))
         } catch {
@@ -56,8 +59,17 @@ struct WorkerCommand: Command {
         await store.close()
         log.sink.show(status: "")
         log.sink.flush()
-        let tally = try result.get()
-        return options.failOnError && tally.failed > 0 ? .failed : .done
+        let end = try result.get()
+        let hasFailed = end.tally.failed > 0 || console.environment[SelfRestart.failedVariable] != nil
+        if let excess = end.excess {
+            SelfRestart.letSignalsThrough()
+            // One that was trapped just before is on its way to those who heed it.
+            try await Task.sleep(for: .milliseconds(50))
+            if run.wasAskedToStop { return options.failOnError && hasFailed ? .failed : .done }
+            let reason = SelfRestart.perform(arguments: CommandLine.arguments, failed: hasFailed)
+            throw Failure(.failed, "\(excess.description); it could not start itself: \(reason)")
+        }
+        return options.failOnError && hasFailed ? .failed : .done
     }
 
     private func open(

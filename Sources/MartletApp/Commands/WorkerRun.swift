@@ -15,6 +15,15 @@ struct WorkerRun {
 
     private let running = RunningJobs()
 
+    var wasAskedToStop: Bool { running.wasAskedToStop }
+
+    /// What came of it.
+    struct End: Sendable {
+        let tally: WorkerTally
+        /// Why it is to be started again.
+        let excess: MemoryExceeded?
+    }
+
     init(settings: WorkerSettings, handlers: [Handler], store: any JobStore, log: DaemonLog, logsArgs: Bool) {
         self.settings = settings
         self.handlers = handlers
@@ -24,11 +33,12 @@ struct WorkerRun {
     }
 
     private enum Part: Sendable {
-        case finished, progress
+        case finished(MemoryExceeded?)
+        case progress
     }
 
     /// - Parameter signals: to stop. They are heeded until the process ends, also while the database is being closed.
-    func untilStopped(by signals: AsyncStream<Int32>?) async throws -> WorkerTally {
+    func untilStopped(by signals: AsyncStream<Int32>?) async throws -> End {
         let progress = DrainProgress()
         let shows = log.showsProgress
         let worker = WorkerService(
@@ -38,10 +48,14 @@ struct WorkerRun {
             if shows { progress.observe(event) } else { log.tellSuccess(event) }
         }
         if let signals { Task.detached { await stop(worker, on: signals) } }
-        try await withThrowingTaskGroup(of: Part.self) { group in
+        let excess = try await withThrowingTaskGroup(of: Part.self) { group in
             group.addTask {
-                try await worker.run()
-                return .finished
+                do {
+                    try await worker.run()
+                    return .finished(nil)
+                } catch let excess as MemoryExceeded {
+                    return .finished(excess)
+                }
             }
             if shows {
                 group.addTask {
@@ -49,12 +63,16 @@ struct WorkerRun {
                     return .progress
                 }
             }
+            var found: MemoryExceeded?
             while let part = try await group.next() {
-                if case .finished = part { break }
+                guard case .finished(let excess) = part else { continue }
+                found = excess
+                break
             }
             group.cancelAll()
+            return found
         }
-        return worker.tally
+        return End(tally: worker.tally, excess: excess)
     }
 
     /// A handler that logs args first, if that is wanted.
@@ -73,6 +91,7 @@ struct WorkerRun {
             let name: Logger.MetadataValue = signal == SIGINT ? "SIGINT" : "SIGTERM"
             guard asked else {
                 asked = true
+                running.askToStop()
                 log.logger.notice("signal; another one ends at once", metadata: ["signal": name])
                 worker.stop(.graceful)
                 continue
@@ -92,6 +111,12 @@ struct WorkerRun {
 /// How many handlers are at work.
 private final class RunningJobs: Sendable {
     private let ids = Mutex<Set<JobID>>([])
+    private let stopAsked = Atomic(false)
+
+    /// By a signal.
+    var wasAskedToStop: Bool { stopAsked.load(ordering: .acquiring) }
+
+    func askToStop() { stopAsked.store(true, ordering: .releasing) }
 
     var count: Int { ids.withLock { $0.count } }
 
@@ -100,8 +125,8 @@ private final class RunningJobs: Sendable {
         case .jobStarted(_, let id, _): ids.withLock { _ = $0.insert(id) }
         case .jobEnded(_, let id, _, _, _), .abandoned(_, let id, _): ids.withLock { _ = $0.remove(id) }
         case .started, .registered, .claimed, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered, .promoted,
-            .blocked,
-            .removed, .storeUnavailable, .storeAvailable, .drained, .stopping, .unsettled, .stopped:
+            .blocked, .threadsLost, .pulse, .adapted, .memoryExceeded, .removed, .storeUnavailable, .storeAvailable, .drained,
+            .stopping, .unsettled, .stopped:
             break
         }
     }

@@ -48,14 +48,14 @@ enum ChildSettings {
 
 extension YAMLValue {
     /// `512MiB`; `MB` and the like count in thousands.
-    func bytes(in range: ClosedRange<Int>) throws(InvalidInput) -> Int {
+    func bytes(in range: ClosedRange<Int>, atLeast least: String = "1MiB") throws(InvalidInput) -> Int {
         let text = try text()
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         guard let number = Int(digits), let unit = Self.units[String(text.dropFirst(digits.count))] else {
             throw invalid("expected a size such as 512MiB, found \(SafeText.line(text.debugDescription))")
         }
         let (bytes, isTooMuch) = number.multipliedReportingOverflow(by: unit)
-        guard !isTooMuch, range.contains(bytes) else { throw invalid("\(text) is out of range; 1MiB to 1PiB") }
+        guard !isTooMuch, range.contains(bytes) else { throw invalid("\(text) is out of range; \(least) to 1PiB") }
         return bytes
     }
 

@@ -10,12 +10,14 @@ extension KindSettings {
         switch work {
         case .command(let command):
             try checkCanStart(command, file: file, environment: environment)
-            return Handler(kind: kind, command: command, concurrency: concurrency, timeout: timeout, retry: retry)
+            return Handler(
+                kind: kind, command: command, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry,
+                onBlock: onBlock)
         case .http(let spec):
             do {
                 return Handler(
                     kind: kind, http: try HTTPEndpoint(spec, environment: environment), concurrency: concurrency,
-                    timeout: timeout, retry: retry)
+                    adapts: adapts, timeout: timeout, retry: retry, onBlock: onBlock)
             } catch {
                 throw InvalidInput(field: "\(file): kinds.\(kind).http.\(error.field)", reason: error.reason)
             }

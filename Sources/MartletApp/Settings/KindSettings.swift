@@ -13,11 +13,16 @@ struct KindSettings: Sendable {
     let kind: String
     let work: Work
     let timeout: Duration
-    let concurrency: Int?
+    private(set) var concurrency: Int?
+    /// The worker finds the number; ``concurrency`` is then the most.
+    let adapts: Bool
     let retry: RetryPolicy
+    let onBlock: OnBlock
 
     private static let keys = [
-        "command", "http", "timeout", "concurrency", "retry", "environment", "directory", "limits", "user", "group", "nice",
+        "command", "http", "timeout", "concurrency", "retry", "on_block", "environment", "directory", "limits", "user",
+        "group",
+        "nice",
     ]
 
     private static let hints: [String: String] = {
@@ -36,13 +41,44 @@ struct KindSettings: Sendable {
             try mapping["timeout"].map { value throws(InvalidInput) in
                 try value.duration(in: WorkerRanges.timeout)
             } ?? Limits.defaultTimeout
-        concurrency = try mapping["concurrency"].map { value throws(InvalidInput) in
-            try value.integer(in: WorkerRanges.concurrency)
-        }
+        (concurrency, adapts) =
+            try mapping["concurrency"].map { value throws(InvalidInput) in
+                try Self.concurrency(value)
+            } ?? (nil, false)
         retry =
             try mapping["retry"].map { value throws(InvalidInput) in
                 try RetrySettings.policy(value)
             } ?? RetryPolicy()
+        onBlock = try mapping["on_block"].map { value throws(InvalidInput) in try Self.onBlock(value) } ?? .warn
+    }
+
+    private static func onBlock(_ value: YAMLValue) throws(InvalidInput) -> OnBlock {
+        let text = try value.text()
+        if let known = OnBlock(rawValue: text) { return known }
+        let known = OnBlock.allCases.map(\.rawValue).joined(separator: ", ")
+        throw value.invalid("\(SafeText.line(text.debugDescription)) is unknown; there is \(known)")
+    }
+
+    /// A number, `auto`, or `{ auto: { max: 64 } }`.
+    private static func concurrency(_ value: YAMLValue) throws(InvalidInput) -> (Int?, adapts: Bool) {
+        switch value.node {
+        case .scalar(let scalar):
+            if scalar.string == "auto" { return (nil, true) }
+            return (try value.integer(in: WorkerRanges.concurrency, or: "auto"), false)
+        case .mapping:
+            let mapping = try value.mapping()
+            try mapping.checkKeys(["auto"])
+            guard let auto = mapping["auto"] else { throw value.invalid("expected a number, auto or { auto: { max: 64 } }") }
+            let bounds = try auto.mapping()
+            try bounds.checkKeys(["max"])
+            return (
+                try bounds["max"].map { value throws(InvalidInput) in
+                    try value.integer(in: WorkerRanges.concurrency)
+                }, true
+            )
+        case .sequence, .alias:
+            throw value.invalid("expected a number, auto or { auto: { max: 64 } }")
+        }
     }
 
     private static func work(_ value: YAMLValue, _ mapping: YAMLMapping) throws(InvalidInput) -> Work {
@@ -91,5 +127,15 @@ struct KindSettings: Sendable {
         case .scalar, .alias:
             throw value.invalid("expected a list of names to pass on, [NAME], or values to set, { NAME: value }")
         }
+    }
+
+    /// What a kind with `auto` adds to the jobs that a worker runs at a time when nobody said how many those are.
+    var room: Int { adapts ? concurrency ?? 100 : 0 }
+
+    /// The same with a limit, unless it has one.
+    func atMost(_ limit: Int?) -> KindSettings {
+        var copy = self
+        copy.concurrency = concurrency ?? limit
+        return copy
     }
 }

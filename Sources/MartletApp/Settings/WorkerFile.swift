@@ -9,9 +9,11 @@ struct WorkerFile: Sendable {
     var name: String?
     var queues: [String]?
     var concurrency: Int?
+    var blockingThreads: Int?
     var lease: Duration?
     var poll: Duration?
     var grace: Duration?
+    var maxMemory: Int?
     var retention = RetentionPolicy()
     /// Besides ``Redaction/defaultKeys``.
     var redact: [String] = []
@@ -34,10 +36,17 @@ struct WorkerFile: Sendable {
         listen_database: postgres://worker@db1/jobs
         name: host:pid               # what listings call this worker
         queues: [default, images]    # default: all
-        concurrency: 10              # jobs at a time, all kinds together
+        # jobs at a time, all kinds together; default: 10, and on top of
+        # these what each kind with auto may have, 100 unless it says max
+        concurrency: 10
+        # for kinds that on_block: move sends there, all together
+        blocking_threads: 64
         lease: 30s                   # silent for longer: others take its jobs
         poll: 1s                     # how often to look when nothing hints
         grace: 30s                   # for running jobs after SIGTERM
+        # default: none. With more, it lets running jobs end, and begins
+        # anew in the same process
+        max_memory: 1GiB
         retention:                   # how long ended jobs are kept
           completed: 24h
           failed: 30d                # cancelled ones, too
@@ -48,6 +57,10 @@ struct WorkerFile: Sendable {
             command: [convert, "-", -resize, 200x, "png:-"]
             timeout: 10m             # then SIGTERM, and SIGKILL 5s later
             concurrency: 4           # default: only the worker's own limit
+            # or auto, or { auto: { max: 64 } }: as many as do best
+            # when a run blocks a thread that others share: warn names it,
+            # move also gives the kind's runs threads of their own
+            on_block: warn
             # max counts attempts, the first one included
             retry: { max: 25, base: 2s, cap: 24h, jitter: 0.2 }
             # passed on; always are PATH, HOME, LANG, LC_ALL, TZ, TMPDIR
@@ -82,7 +95,9 @@ struct WorkerFile: Sendable {
         """
 
     private static let keys = [
-        "database", "listen_database", "name", "queues", "concurrency", "lease", "poll", "grace", "retention", "redact",
+        "database", "listen_database", "name", "queues", "concurrency", "blocking_threads", "lease", "poll", "grace",
+        "max_memory", "retention",
+        "redact",
         "kinds",
     ]
 
@@ -104,9 +119,15 @@ struct WorkerFile: Sendable {
         concurrency = try root["concurrency"].map { value throws(InvalidInput) in
             try value.integer(in: WorkerRanges.concurrency)
         }
+        blockingThreads = try root["blocking_threads"].map { value throws(InvalidInput) in
+            try value.integer(in: Limits.blockingThreads)
+        }
         lease = try root["lease"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.lease) }
         poll = try root["poll"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.poll) }
         grace = try root["grace"].map { value throws(InvalidInput) in try value.duration(in: WorkerRanges.grace) }
+        maxMemory = try root["max_memory"].map { value throws(InvalidInput) in
+            try value.bytes(in: Limits.workerMemory, atLeast: "16MiB")
+        }
         if let value = root["retention"] { retention = try Self.retention(value.mapping()) }
         if let value = root["redact"] { redact = try value.texts() }
         guard let kinds = root["kinds"] else {

@@ -14,22 +14,28 @@ struct WorkerSettings: Sendable {
         _ options: WorkerOptions, _ file: WorkerFile, database: DatabaseURL, environment: [String: String]
     ) throws(InvalidInput) {
         let standard = WorkerConfiguration()
+        let total =
+            try options.concurrency.map { text throws(InvalidInput) in
+                try Values.integer(text, field: "--concurrency", in: WorkerRanges.concurrency)
+            } ?? file.concurrency
         configuration = WorkerConfiguration(
             name: try options.name.map { text throws(InvalidInput) in try Values.name(text, field: "--name") } ?? file.name,
             version: Version.current,
             queues: try options.queues.map { text throws(InvalidInput) in try Values.list(text, field: "--queues") }
                 ?? file.queues,
-            concurrency: try options.concurrency.map { text throws(InvalidInput) in
-                try Values.integer(text, field: "--concurrency", in: WorkerRanges.concurrency)
-            } ?? file.concurrency ?? standard.concurrency,
+            concurrency: total ?? file.kinds.reduce(standard.concurrency) { $0 + $1.room },
+            blockingThreads: file.blockingThreads ?? standard.blockingThreads,
             lease: try Self.duration(options.lease, "--lease", WorkerRanges.lease) ?? file.lease ?? standard.lease,
             poll: try Self.duration(options.poll, "--poll", WorkerRanges.poll) ?? file.poll ?? standard.poll,
             grace: try Self.duration(options.grace, "--grace", WorkerRanges.grace) ?? file.grace ?? standard.grace,
+            maxMemory: file.maxMemory,
             drain: options.drain,
             retention: file.retention, redaction: Redaction(keys: Redaction.defaultKeys.union(file.redact)))
         self.database = database
         listening = try Self.listening(options, file, database, environment)
-        kinds = file.kinds
+        // The room that auto brings along is its own.
+        let others = total == nil && file.kinds.contains { $0.adapts } ? standard.concurrency : nil
+        kinds = file.kinds.map { $0.adapts ? $0.atMost($0.room) : $0.atMost(others) }
     }
 
     /// The variable and the file may be there for another database; the option is meant.

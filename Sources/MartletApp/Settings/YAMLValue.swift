@@ -28,9 +28,10 @@ struct YAMLValue {
         return scalar.string
     }
 
-    func integer(in range: ClosedRange<Int>) throws(InvalidInput) -> Int {
+    /// - Parameter word: what may stand there as well.
+    func integer(in range: ClosedRange<Int>, or word: String? = nil) throws(InvalidInput) -> Int {
         guard case .scalar(let scalar) = node, scalar.style == .plain, let value = Int(scalar.string) else {
-            throw expected("a whole number")
+            throw expected(word.map { "a whole number or \($0)" } ?? "a whole number")
         }
         guard range.contains(value) else {
             throw invalid("\(value) is out of range; \(range.lowerBound) to \(range.upperBound)")

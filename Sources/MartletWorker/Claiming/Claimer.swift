@@ -18,9 +18,14 @@ struct Claimer {
         var backoff = Backoff()
         var due: Duration?
         var isGoing = true
+        var hasRemembered = false
         while isGoing {
             guard let session = floor.session else {
                 if floor.isStopping { return }
+                if !hasRemembered {
+                    hasRemembered = await remember(&backoff, &isGoing)
+                    continue
+                }
                 isGoing = await register(&backoff)
                 continue
             }
@@ -41,12 +46,28 @@ struct Claimer {
         }
     }
 
+    /// Before the own registration, which is the newest of its name from then on.
+    /// - Returns: whether it is done.
+    private func remember(_ backoff: inout Backoff, _ isGoing: inout Bool) async -> Bool {
+        guard floor.remembers else { return true }
+        do {
+            let text = try await store.lastReport(name: configuration.name, host: WorkerConfiguration.host)
+            access.succeeded(.remember)
+            if let report = text.flatMap(WorkerReport.init) { floor.remember(report) }
+            return true
+        } catch {
+            isGoing = await waitOut(error, .remember, &backoff)
+            return false
+        }
+    }
+
     private func register(_ backoff: inout Backoff) async -> Bool {
         do {
             // What it holds goes back by its own word: nobody died, so none of those jobs is to be suspected of having killed it.
             if let abandoned = floor.abandoned { try await store.deregister(abandoned) }
             let startedAt = Moment.now
-            let worker = try await store.register(configuration.registration(kinds: floor.handlers.map(\.kind)))
+            let worker = try await store.register(
+                configuration.registration(kinds: floor.handlers.map(\.kind), report: floor.report().json))
             access.succeeded(.register)
             backoff.reset()
             floor.registered(worker, at: startedAt)

@@ -50,7 +50,8 @@ struct IntakeState {
     }
 
     private struct Kind {
-        let limit: Int
+        /// Variable: a kind's own limit may be found while it runs.
+        var limit: Int
         var cost = Cost()
         /// Slots that hold jobs of the kind.
         var slots = 0
@@ -251,6 +252,13 @@ struct IntakeState {
     mutating func stop() { isStopped = true }
 
     // MARK: Counts
+
+    /// Fewer take effect as slots come free.
+    mutating func limit(_ kind: Int, to limit: Int) { kinds[kind].limit = min(max(limit, 1), concurrency) }
+
+    func limit(_ kind: Int) -> Int { kinds[kind].limit }
+
+    func slots(_ kind: Int) -> Int { kinds[kind].slots }
 
     mutating func buffered(_ kind: Int, _ change: Int, isSuspect: Bool = false) {
         if isSuspect { suspects.waiting += change } else { kinds[kind].buffered += change }

@@ -112,13 +112,15 @@ struct CommandExecutor: Sendable {
 extension Handler {
     /// Jobs of the kind are run by a command; see ``CommandSpec``.
     package init(
-        kind: String, command: CommandSpec, concurrency: Int? = nil, timeout: Duration? = Limits.defaultTimeout,
-        retry: RetryPolicy = RetryPolicy()
+        kind: String, command: CommandSpec, concurrency: Int? = nil, adapts: Bool = false,
+        timeout: Duration? = Limits.defaultTimeout,
+        retry: RetryPolicy = RetryPolicy(), onBlock: OnBlock = .warn
     ) {
         let executor = CommandExecutor(command)
         self.init(
             // A command has its own grace; after SIGKILL only the kernel can keep it.
-            kind: kind, concurrency: concurrency, timeout: timeout, retry: retry, unwind: command.killGrace + .seconds(5),
+            kind: kind, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry,
+            unwind: command.killGrace + .seconds(5), usesProcesses: true, onBlock: onBlock,
             reporting: { await executor.run($0) })
     }
 }

@@ -14,6 +14,8 @@ final class Heart: Sendable {
     private let beat = Beat()
     private let lease: Duration
     private let last = Mutex(Moment(nanoseconds: 0))
+    /// Of the registration that it is about.
+    private let pace = Mutex((session: 0, pace: ReportPace()))
 
     init(store: any JobStore, access: StoreAccess, floor: Floor, lease: Duration) {
         self.store = store
@@ -43,9 +45,11 @@ final class Heart: Sendable {
     /// - Returns: whether the store could be asked.
     private func renew(_ session: FloorState.Session) -> Bool {
         let startedAt = Moment.now
+        let report = dueReport(session, now: startedAt)
         do {
-            let reply = try store.heartbeat(session.worker, report: nil)
+            let reply = try store.heartbeat(session.worker, report: report?.json)
             access.succeeded(.heartbeat)
+            if let report { written(report, now: startedAt) }
             last.withLock { $0 = startedAt }
             guard reply.alive else {
                 floor.lose(session: session.number, .declaredDead)
@@ -58,5 +62,20 @@ final class Heart: Sendable {
             if !access.failed(error, .heartbeat) { beat.stop() }
             return false
         }
+    }
+
+    // MARK: What the worker says of itself
+
+    private func dueReport(_ session: FloorState.Session, now: Moment) -> WorkerReport? {
+        let report = floor.report()
+        return pace.withLock { state in
+            if state.session != session.number { state = (session.number, ReportPace()) }
+            return state.pace.isDue(report, now: now) ? report : nil
+        }
+    }
+
+    private func written(_ report: WorkerReport, now: Moment) {
+        pace.withLock { $0.pace.written(report, now: now) }
+        floor.reported()
     }
 }

@@ -21,6 +21,8 @@ final class Floor: Sendable {
     private let pools: HandlerPools
     private let canceller = Canceller()
     private let state: Mutex<FloorState>
+    private let machine = Mutex(MachineGauge())
+    private let adapts: [Bool]
 
     init(
         handlers: [Handler], configuration: WorkerConfiguration, logger: Logger, herald: Herald, settler: Settler,
@@ -33,6 +35,7 @@ final class Floor: Sendable {
         self.settler = settler
         self.progress = progress
         self.emptied = emptied
+        adapts = handlers.map(\.adapts)
         pools = HandlerPools(blockingThreads: configuration.blockingThreads)
         state = Mutex(FloorState(handlers: handlers, configuration: configuration, pools: pools))
     }
@@ -129,18 +132,58 @@ final class Floor: Sendable {
     func look() -> Duration? {
         let now = Moment.now
         if let session, !session.trust.holds(now: now) { lose(session: session.number, .expired) }
-        let findings = pools.coroutines.look(now: now)
-        _ = pools.blocking.look(now: now)
+        let coroutines = pools.coroutines.look(now: now)
+        let blocking = pools.blocking.look(now: now)
         canceller.look(now: now)
-        let (aftermath, reports, isEmpty) = state.withLock { state in
+        let (aftermath, blocks, lost, pulse, isEmpty) = state.withLock { state in
             let aftermath = state.watch(now: now)
-            return (aftermath, state.held(findings.holds, now: now), state.entries.isEmpty)
+            state.vitals.saw(lag: coroutines.lag)
+            let blocks = state.held(coroutines.holds, now: now)
+            let lost = state.lost(coroutines: coroutines.holds, blocking: blocking.holds)
+            return (aftermath, blocks, lost, state.vitals.pulse(now: now), state.entries.isEmpty)
         }
         carryOut(aftermath)
-        for report in reports {
-            herald.tell(.blocked(kind: report.kind, id: report.job, held: report.held, moves: report.moves))
+        for block in blocks {
+            herald.tell(.blocked(kind: block.kind, id: block.job, held: block.held, moves: block.moves))
         }
+        for place in lost { herald.tell(.threadsLost(place, threads: pools[place].most)) }
+        if let pulse { herald.tell(.pulse(lag: pulse.lag, memory: MachineGauge.resident())) }
+        adapt(now: now)
         return isEmpty ? nil : Self.tick
+    }
+
+    // MARK: Reporting
+
+    /// What the worker says of itself.
+    func report() -> WorkerReport {
+        let memory = MachineGauge.memory()
+        let now = Moment.now
+        let holds = isEmpty ? (pools.coroutines.look(now: now).holds, pools.blocking.look(now: now).holds) : nil
+        return state.withLock { state in
+            // Nobody watches while nothing runs, and threads may have come back.
+            if let holds, state.entries.isEmpty { _ = state.lost(coroutines: holds.0, blocking: holds.1) }
+            return state.report(memory: memory)
+        }
+    }
+
+    /// The last report is written.
+    func reported() { state.withLock { $0.vitals.reported() } }
+
+    /// What an earlier worker had found.
+    func remember(_ report: WorkerReport) { state.withLock { $0.remember(report) } }
+
+    /// Whether what an earlier worker had found is of use.
+    var remembers: Bool { adapts.contains(true) }
+
+    private func adapt(now: Moment) {
+        guard state.withLock({ $0.paces.isDue(now: now) }) else { return }
+        // Reads files of the kernel, so under no lock that runners want.
+        let machine = machine.withLock { $0.read() }
+        for change in state.withLock({ $0.adapt(machine: machine, now: now) }) {
+            herald.tell(
+                .adapted(
+                    kind: handlers[change.kind].kind, concurrency: change.decision.limit, reason: change.decision.reason))
+        }
     }
 
     // MARK: Endings
@@ -159,6 +202,11 @@ final class Floor: Sendable {
     }
 
     // MARK: Acting
+
+    func settle(_ ended: [Settlement], kind: Int) {
+        if adapts[kind], !ended.isEmpty { state.withLock { $0.count(ended, kind: kind) } }
+        settler.add(ended)
+    }
 
     private func carryOut(_ aftermath: FloorState.Aftermath) {
         settler.add(aftermath.settle)

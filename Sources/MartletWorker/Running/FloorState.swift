@@ -1,3 +1,4 @@
+import Foundation
 import MartletCore
 import MartletStore
 import Synchronization
@@ -33,25 +34,34 @@ struct FloorState {
     /// A registration that was given up, and whose leases the store may still count as ours.
     private(set) var abandoned: WorkerID?
     private(set) var entries: [Int: Entry] = [:]
-    private(set) var intake: IntakeState
+    var intake: IntakeState
     private var buffer = JobBuffer()
     private var lastSession = 0
     private var lastSlot = 0
     private(set) var isStopping = false
-    private let pools: HandlerPools
+    let pools: HandlerPools
     /// Slots to be looked at each time: their job may turn out long, or has been told to stop.
     private var fresh: Set<Int> = []
     /// For the others, when their job's time will be up. There may be very many that only wait.
     private var alarms = Alarms()
-    private var blocking: BlockingKinds
+    private(set) var blocking: BlockingKinds
+    var paces: Paces
+    var vitals: Vitals
 
     init(handlers: [Handler], configuration: WorkerConfiguration, pools: HandlerPools = HandlerPools()) {
         self.handlers = handlers
         self.pools = pools
         blocking = BlockingKinds(handlers)
         intake = IntakeState(
-            concurrency: configuration.concurrency, limits: handlers.map(\.concurrency), suspects: configuration.suspects,
-            poll: configuration.poll, drain: configuration.drain)
+            concurrency: configuration.concurrency,
+            limits: handlers.map {
+                $0.most(of: configuration.concurrency, blockingThreads: configuration.blockingThreads)
+            }, suspects: configuration.suspects, poll: configuration.poll, drain: configuration.drain)
+        paces = Paces(
+            handlers, concurrency: configuration.concurrency, blockingThreads: configuration.blockingThreads,
+            processors: ProcessInfo.processInfo.activeProcessorCount, now: .now)
+        vitals = Vitals(threads: pools.most, now: .now)
+        for (kind, limit) in paces.limits { intake.limit(kind, to: limit) }
     }
 
     // MARK: Registration
@@ -240,10 +250,22 @@ struct FloorState {
         var aftermath = Aftermath()
         for number in fresh { look(number, now: now, &aftermath) }
         while let number = alarms.popDue(now: now) { look(number, now: now, &aftermath) }
-        for kind in intake.stuck(now: now) { giveBack(&aftermath) { $0.chunk.kind == kind } }
+        let intake = intake
+        paces.look(slots: { intake.slots($0) }, now: now)
+        for kind in self.intake.stuck(now: now) { giveBack(&aftermath) { $0.chunk.kind == kind } }
         putOff(now: now, &aftermath)
         aftermath.start = fill()
         return aftermath
+    }
+
+    /// What a kind did since the last look, where its limit depends on it.
+    mutating func count(_ ended: [Settlement], kind: Int) { paces.count(ended, kind: kind) }
+
+    /// Judges what the last second showed.
+    mutating func adapt(machine: AutoLimit.Machine, now: Moment) -> [Paces.Change] {
+        let changes = paces.close(machine: machine, now: now)
+        for (kind, limit) in paces.limits { intake.limit(kind, to: limit) }
+        return changes
     }
 
     private mutating func look(_ number: Int, now: Moment, _ aftermath: inout Aftermath) {
@@ -251,6 +273,7 @@ struct FloorState {
         let handler = handlers[entry.kind]
         let seen = entry.slot.state.withLock { $0.look(now: now, holdUp: Self.holdUp, handler: handler) }
         aftermath.settle += seen.ended
+        paces.count(seen.ended, kind: entry.kind)
         if let rest = seen.rest { putBack([rest], &aftermath) }
         if seen.isStopped { stopped(entry.slot, &aftermath) }
         if let index = seen.writtenOff {
@@ -279,6 +302,14 @@ struct FloorState {
             guard let (job, since) = run else { return nil }
             return blocking.report(kind: entry.kind, job: job, since: since, now: now)
         }
+    }
+
+    /// Counts the threads that are held by slots which were written off.
+    /// - Returns: where these are all there may be, since now.
+    mutating func lost(coroutines: [HandlerThreads.Hold], blocking: [HandlerThreads.Hold]) -> [HandlerPlace] {
+        [(HandlerPlace.coroutines, coroutines), (.blocking, blocking)].filter { place, holds in
+            vitals.lost(holds.count { entries[$0.slot.number] == nil }, place)
+        }.map(\.0)
     }
 
     /// How long suspects wait for their turn, and how long they then leave it to others.

@@ -17,13 +17,13 @@ struct Runner {
             let (jobs, move) = await run(work.chunk, begun: begun)
             switch move {
             case .goOn:
-                slot.handOver(to: floor.settler)
+                floor.settle(slot.takeEnded(), kind: work.chunk.kind)
                 await floor.settler.room()
                 next = floor.again(slot, jobs: jobs, total: .now - begun)
                 // Handlers that never suspend would keep the threads from others.
                 if next != nil { await Task.yield() }
             case .leave:
-                slot.handOver(to: floor.settler)
+                floor.settle(slot.takeEnded(), kind: work.chunk.kind)
                 return floor.leave(slot, jobs: jobs, total: .now - begun)
             case .vanish:
                 return

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletStore
 import Synchronization
 
 /// One runner and what it has in hand. The runner's task runs on the slot's threads, and nowhere else: by that it is known
@@ -61,7 +62,7 @@ final class Slot: TaskExecutor {
     func takeExpired() -> [SlotState.Expired] { state.withLock { $0.takeExpired() } }
 
     @inline(never)
-    func handOver(to settler: Settler) { settler.add(state.withLock { $0.takeEnded() }) }
+    func takeEnded() -> [Settlement] { state.withLock { $0.takeEnded() } }
 
     // MARK: Stopping
 

@@ -7,14 +7,14 @@ import Synchronization
 /// succeed, and so may a small write, and they say nothing about the others.
 final class StoreAccess: Sendable {
     enum Call {
-        case register, heartbeat, claim, settle, promote, recover, retain, deregister, progress
+        case remember, register, heartbeat, claim, settle, promote, recover, retain, deregister, progress
 
         /// These cannot succeed without having written, so their success speaks for the calls that are not due for long:
         /// nobody claims while all slots are taken.
         var provesAll: Bool {
             switch self {
             case .register, .settle: true
-            case .heartbeat, .claim, .promote, .recover, .retain, .deregister, .progress: false
+            case .remember, .heartbeat, .claim, .promote, .recover, .retain, .deregister, .progress: false
             }
         }
     }

@@ -31,6 +31,20 @@ struct WorkerLog: Sendable {
                     ? "a coroutine blocks its thread; jobs of its kind get threads of their own from now on"
                     : "a coroutine blocks its thread, and others wait for it; executor blocking gives its kind threads of their own",
                 metadata: ["job": "\(id)", "kind": "\(kind)", "held_ms": "\(held.milliseconds)"])
+        case .threadsLost(let place, let threads):
+            logger.critical(
+                "handlers that ignore their cancellation hold every thread; jobs wait until the worker is started again",
+                metadata: ["threads": "\(threads)", "of": place == .blocking ? "blocking handlers" : "coroutines"])
+        case .pulse(let lag, let memory):
+            logger.trace(
+                "pulse", metadata: ["lag_ms": "\(lag.milliseconds)", "resident_mib": "\((memory ?? 0) >> 20)"])
+        case .adapted(let kind, let concurrency, let reason):
+            logger.info(
+                "concurrency changed", metadata: ["kind": "\(kind)", "concurrency": "\(concurrency)", "reason": "\(reason)"])
+        case .memoryExceeded(let resident, let limit):
+            logger.warning(
+                "the worker takes more memory than max_memory allows; it stops, to begin anew",
+                metadata: ["resident_mib": "\(resident >> 20)", "max_memory_mib": "\(limit >> 20)"])
         case .settled(let count):
             logger.trace("settled", metadata: ["jobs": "\(count)"])
         case .leasesLost(let leases, let dropped):

@@ -1,4 +1,5 @@
 import MartletCore
+import MartletStore
 
 /// Which kinds run where, and what has been said of those that block.
 struct BlockingKinds {
@@ -18,6 +19,8 @@ struct BlockingKinds {
         let onBlock: OnBlock
         let name: String
         var toldAt: Moment?
+        var last: (job: JobID, held: Duration)?
+        var hasMoved = false
     }
 
     private var kinds: [Kind]
@@ -35,6 +38,12 @@ struct BlockingKinds {
 
     func place(of kind: Int) -> HandlerPlace { kinds[kind].place }
 
+    func describe(_ report: inout WorkerReport.Kind, kind index: Int) {
+        let kind = kinds[index]
+        report.blocked = kind.last.map { WorkerReport.Block(job: $0.job.rawValue, ms: Int($0.held.milliseconds)) }
+        if kind.hasMoved { report.moved = true }
+    }
+
     /// A job of the kind holds a thread that others wait for.
     /// - Returns: what to tell; nil: the same was told a moment ago.
     mutating func report(kind index: Int, job: JobID, since: Moment, now: Moment) -> Report? {
@@ -44,7 +53,11 @@ struct BlockingKinds {
             case (.move, .coroutines): true
             case (.move, .blocking), (.warn, _): false
             }
-        if moves { kinds[index].place = .blocking }
+        if moves {
+            kinds[index].place = .blocking
+            kinds[index].hasMoved = true
+        }
+        kinds[index].last = (job, now - since)
         if let toldAt = kind.toldAt, now < toldAt + Self.silence, !moves { return nil }
         kinds[index].toldAt = now
         return Report(kind: kind.name, job: job, held: now - since, moves: moves)

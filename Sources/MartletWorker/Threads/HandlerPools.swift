@@ -1,16 +1,24 @@
 import Foundation
+import MartletCore
 
 /// The threads of a worker's handlers.
 struct HandlerPools: Sendable {
     /// For coroutines: as many as the machine has processors.
     let coroutines: HandlerThreads
-    /// For handlers that block.
+    /// For handlers that block. That they hold their threads is what these are for, so nothing takes the place of those.
     let blocking: HandlerThreads
 
-    init(blockingThreads: Int = 64) {
-        coroutines = HandlerThreads(name: "martlet-run", width: ProcessInfo.processInfo.activeProcessorCount)
-        blocking = HandlerThreads(name: "martlet-block", width: blockingThreads)
+    /// What handlers that block where they should not may hold without being in others' way.
+    private static let reserve = 64
+
+    init(blockingThreads: Int = Limits.defaultBlockingThreads) {
+        coroutines = HandlerThreads(
+            name: "martlet-run", width: ProcessInfo.processInfo.activeProcessorCount, reserve: Self.reserve)
+        blocking = HandlerThreads(name: "martlet-block", width: blockingThreads, reserve: 0)
     }
+
+    /// So many threads there may be.
+    var most: [HandlerPlace: Int] { [.coroutines: coroutines.most, .blocking: blocking.most] }
 
     func close() {
         coroutines.close()
@@ -26,6 +34,6 @@ struct HandlerPools: Sendable {
 }
 
 /// On which threads jobs of a kind run.
-enum HandlerPlace: Sendable {
+package enum HandlerPlace: String, Sendable {
     case coroutines, blocking
 }

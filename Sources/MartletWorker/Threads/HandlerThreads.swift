@@ -27,17 +27,20 @@ final class HandlerThreads: Sendable {
 
     /// A thread held for longer than this is not available to others, whatever it does.
     static let patience: Duration = .milliseconds(500)
-    /// Threads beyond the width, while that many are held.
-    static let reserve = 64
 
+    /// So many threads there may be.
+    let most: Int
     private let name: String
     private let state: Mutex<ThreadsState>
 
-    /// - Parameter width: at most this many threads, but for those that replace held ones.
-    init(name: String, width: Int) {
-        precondition(width > 0)
+    /// - Parameters:
+    ///   - width: at most this many threads, but for those that replace held ones.
+    ///   - reserve: so many more, while that many are held.
+    init(name: String, width: Int, reserve: Int) {
+        precondition(width > 0 && reserve >= 0)
         self.name = name
-        state = Mutex(ThreadsState(width: width))
+        most = width + reserve
+        state = Mutex(ThreadsState(width: width, reserve: reserve))
     }
 
     func submit(_ job: UnownedJob, of slot: Slot) {

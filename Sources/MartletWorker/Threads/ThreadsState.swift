@@ -22,6 +22,7 @@ struct ThreadsState {
     }
 
     private let width: Int
+    private let reserve: Int
     /// As many threads as there may be now.
     private var allowed: Int
     private var threads = 0
@@ -32,8 +33,9 @@ struct ThreadsState {
     private var holds: [Int: HandlerThreads.Hold] = [:]
     private var isClosed = false
 
-    init(width: Int) {
+    init(width: Int, reserve: Int) {
         self.width = width
+        self.reserve = reserve
         allowed = width
     }
 
@@ -83,7 +85,7 @@ struct ThreadsState {
         var findings = HandlerThreads.Findings()
         findings.holds = holds.values.filter { now >= $0.since + HandlerThreads.patience }
         findings.lag = queue.first.map { max(now - $0.since, .zero) } ?? .zero
-        allowed = width + min(findings.holds.count, HandlerThreads.reserve)
+        allowed = width + min(findings.holds.count, reserve)
         var actions: [Action] = []
         for _ in 0..<min(queue.count, max(allowed - threads, 0)) { actions.append(serve()) }
         return (findings, actions)

@@ -154,14 +154,20 @@ import Testing
     {
         try await session.withStore { store in
             let worker = try await store.register(.example(kinds: ["resize", "mail"]))
-            let quiet = WorkerReport(kinds: ["resize": .init(concurrency: 4)], lagMs: 2, memoryBytes: 1 << 20)
+            let quiet = WorkerReport(
+                kinds: ["resize": .init(concurrency: 4)], lagMs: 2, highestLagMs: 1_200, memoryBytes: 1 << 20,
+                highestMemoryBytes: 3 << 20)
             _ = try store.heartbeat(worker, report: quiet.json)
-            #expect(try await session.run("workers").lines.count == 2)
+            let plain = try await session.run("workers")
+            #expect(plain.lines.count == 2)
+            for text in ["MEMORY", "1 MiB (3 MiB)", "LAG", "2ms (1s)", "resize (4), mail"] {
+                #expect(plain.output.contains(text), "\(plain.output)")
+            }
             let report = WorkerReport(
                 kinds: [
                     "resize": .init(concurrency: 4, reason: "errors rose"),
                     "mail": .init(blocked: .init(job: 7, ms: 21_000), moved: true),
-                ], lagMs: 2_500)
+                ], lagMs: 2_500, lostThreads: .init(threads: 3, of: 66), lostBlockingThreads: .init(threads: 64, of: 64))
             _ = try store.heartbeat(worker, report: report.json)
             let text = try await session.run("workers")
             #expect(
@@ -169,10 +175,17 @@ import Testing
                     "tester:1: mail: job 7 held a thread of other jobs for 21s",
                     "tester:1: mail: runs on threads of its own now, because it blocks",
                     "tester:1: resize: 4 at a time, errors rose", "tester:1: a task waits 2s for a thread",
+                    "tester:1: 3 of 66 threads for coroutines are held by jobs that ignored their cancellation",
+                    "tester:1: 64 of 64 threads for handlers that block are held by jobs that ignored their cancellation; nothing runs there until the worker is started again",
                 ])
             let object = try #require(try await session.run("workers", "--json").objects().first)
             let kinds = (object["report"] as? [String: Any])?["kinds"] as? [String: Any]
             #expect((kinds?["resize"] as? [String: Any])?["reason"] as? String == "errors rose")
+            #expect((object["report"] as? [String: Any])?["lag_ms"] as? Int == 2_500)
+            try await store.deregister(worker)
+            #expect(
+                try await session.run("workers").lines.allSatisfy { !$0.contains("a task waits") },
+                "what a dead worker said is of no use any more")
         }
     }
 

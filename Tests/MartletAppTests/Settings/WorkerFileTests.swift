@@ -22,6 +22,7 @@ extension KindSettings {
         #expect(file.kinds.map(\.kind) == ["resize", "report", "notify"])
         #expect(file.kinds[0].retry == RetryPolicy() && file.kinds[0].timeout == Limits.defaultTimeout)
         let standard = WorkerConfiguration()
+        #expect(file.blockingThreads == standard.blockingThreads && file.kinds[0].onBlock == .warn && file.maxMemory != nil)
         #expect(file.concurrency == standard.concurrency && file.lease == standard.lease)
         #expect(file.poll == standard.poll && file.grace == standard.grace && file.retention == standard.retention)
         #expect(file.name != nil && file.queues != nil && file.database == .default)
@@ -100,6 +101,36 @@ extension KindSettings {
         #expect(file.kinds[1].command?.conditions == ChildConditions(limits: ProcessLimits(memory: 300_000_000)))
     }
 
+    @Test func `a worker finds the concurrency of a kind where that is wanted`() throws {
+        let file = try parse(
+            """
+            kinds:
+              a: { command: [x], concurrency: auto }
+              b: { command: [x], concurrency: { auto: { max: 64 } } }
+              c: { command: [x], concurrency: { auto: {} } }
+              d: { command: [x], concurrency: 3 }
+              e: { command: [x] }
+              f: { http: { url: "https://example.com" }, concurrency: auto }
+            """)
+        #expect(file.kinds.map(\.adapts) == [true, true, true, false, false, true])
+        #expect(file.kinds.map(\.concurrency) == [nil, 64, nil, 3, nil, nil])
+    }
+
+    @Test func `what a worker may take, and what a kind that blocks gets, are understood`() throws {
+        let file = try parse(
+            """
+            max_memory: 1GiB
+            blocking_threads: 8
+            kinds:
+              a: { command: [x], on_block: move }
+              b: { http: { url: "https://example.com" }, on_block: warn }
+              c: { command: [x] }
+            """)
+        #expect(file.maxMemory == 1 << 30 && file.blockingThreads == 8)
+        #expect(file.kinds.map(\.onBlock) == [.move, .warn, .warn])
+        #expect(try parse("kinds: {a: {command: [x]}}").maxMemory == nil)
+    }
+
     struct Mistake: Sendable, CustomTestStringConvertible {
         let yaml: String
         let message: String
@@ -137,6 +168,35 @@ extension KindSettings {
         Mistake(yaml: "concurrency: 0", message: "martlet.yaml:1:14: concurrency: 0 is out of range"),
         Mistake(yaml: "concurrency: \"3\"", message: "concurrency: expected a whole number, found \"3\""),
         Mistake(yaml: "concurrency: 3.5", message: "concurrency: expected a whole number"),
+        Mistake(yaml: "max_memory: 1000", message: "martlet.yaml:1:13: max_memory: expected a size such as 512MiB"),
+        Mistake(yaml: "max_memory: 8MiB", message: "max_memory: 8MiB is out of range; 16MiB to 1PiB"),
+        Mistake(yaml: "max_memory: [1GiB]", message: "max_memory: expected text, found a list"),
+        Mistake(yaml: "max_memory: 99999999999999999999GiB", message: "max_memory: expected a size"),
+        Mistake(yaml: "blocking_threads: 0", message: "martlet.yaml:1:19: blocking_threads: 0 is out of range; 1 to 4096"),
+        Mistake(yaml: "blocking_threads: many", message: "blocking_threads: expected a whole number"),
+        Mistake(yaml: "concurrency: auto", message: "concurrency: expected a whole number, found \"auto\""),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], concurrency: automatic}}",
+            message: "kinds.a.concurrency: expected a whole number or auto, found \"automatic\""),
+        Mistake(yaml: "kinds: {a: {command: [x], concurrency: 0}}", message: "kinds.a.concurrency: 0 is out of range"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], concurrency: {}}}", message: "kinds.a.concurrency: expected a number, auto or"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], concurrency: [auto]}}",
+            message: "kinds.a.concurrency: expected a number, auto or"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], concurrency: {auto: {mx: 3}}}}",
+            message: "kinds.a.concurrency.auto.mx: unknown key; did you mean max?"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], concurrency: {auto: {max: 0}}}}",
+            message: "kinds.a.concurrency.auto.max: 0 is out of range"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], concurrency: {auto: 5}}}",
+            message: "kinds.a.concurrency.auto: expected keys with values"),
+        Mistake(
+            yaml: "kinds: {a: {command: [x], on_block: mov}}",
+            message: "martlet.yaml:1:37: kinds.a.on_block: \"mov\" is unknown; there is warn, move"),
+        Mistake(yaml: "kinds: {a: {command: [x], on_block: []}}", message: "kinds.a.on_block: expected text, found a list"),
         Mistake(yaml: "lease: 30", message: "martlet.yaml:1:8: lease: "),
         Mistake(yaml: "lease: -3s", message: "lease: "),
         Mistake(yaml: "lease: [3s]", message: "lease: expected a duration such as 30s, found a list"),
