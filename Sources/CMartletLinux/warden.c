@@ -393,18 +393,22 @@ static int obey(struct watch *watch) {
     return 1;
 }
 
+static int has_limits(const struct martlet_spawn_request *request) {
+    return request->memory >= 0 || request->processes >= 0;
+}
+
 static void watch_child(struct watch *watch, const struct martlet_spawn_request *request, int signals) {
-    int has_limits = request->memory >= 0 || request->processes >= 0;
-    int next = has_limits ? 1 : -1;
+    int looks = has_limits(request);
+    int next = looks ? 1 : -1;
     int64_t due = monotonic_ms() + next;
     while (!watch->has_ended) {
         int64_t left = due - monotonic_ms();
         struct pollfd waits[2] = {{.fd = watch->control, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
-        poll(waits, 2, has_limits ? (left < 0 ? 0 : (int)left) : -1);
+        poll(waits, 2, looks ? (left < 0 ? 0 : (int)left) : -1);
         if (waits[1].revents) await_signal(signals, 0);
         if (waits[0].revents && !obey(watch)) return;
         reap(watch);
-        if (!has_limits || watch->has_ended || monotonic_ms() < due) continue;
+        if (!looks || watch->has_ended || monotonic_ms() < due) continue;
         next = look(watch, request);
         if (next == 0) return;
         due = monotonic_ms() + next;
@@ -448,10 +452,11 @@ static pid_t fork_into(int group) {
 }
 
 /// The kernel counts what a process was before it executed as its own: no less than what its supervisor is. Where that hides
-/// the program's own, what the looks found is nearer to the truth.
-static void correct_peak(struct watch *watch) {
+/// the program's own, what the looks found is nearer to the truth; a program that ended before the first has none. Without
+/// limits nobody looks, and the larger number stands.
+static void correct_peak(struct watch *watch, const struct martlet_spawn_request *request) {
     struct rusage own;
-    if (watch->seen == 0 || getrusage(RUSAGE_SELF, &own) == -1) return;
+    if (!has_limits(request) || getrusage(RUSAGE_SELF, &own) == -1) return;
     if (watch->peak <= (int64_t)own.ru_maxrss * 1024) watch->peak = watch->seen;
 }
 
@@ -493,7 +498,7 @@ static void supervise(int control, struct spawn *spawn) {
     watch.child = child;
     watch_child(&watch, &spawn->request, signals);
     int gone = end_all(&watch, signals, 2000);
-    correct_peak(&watch);
+    correct_peak(&watch, &spawn->request);
     report.event = MARTLET_CHILD_ENDED;
     report.status = watch.has_ended ? watch.status : SIGKILL;
     report.limit = watch.limit;

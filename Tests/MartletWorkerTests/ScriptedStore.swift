@@ -194,6 +194,14 @@ final class ScriptedStore: JobStore {
         return change { $0.removals.isEmpty ? 0 : $0.removals.removeFirst() }
     }
 
+    func stats() async throws(StoreError) -> StoreStats {
+        try check()
+        let waiting = change { $0.waiting.values.reduce(0) { $0 + $1.count } }
+        return StoreStats(
+            counts: Dictionary(uniqueKeysWithValues: JobState.allCases.map { ($0, $0 == .available ? waiting : 0) }),
+            oldestAvailable: nil)
+    }
+
     func onHint(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch {
         hints.listen(tell, ended: ended)
     }
@@ -214,7 +222,6 @@ final class ScriptedStore: JobStore {
     func job(_ id: JobID) async throws(StoreError) -> JobDetail? { throw notAsked }
     func list(_ query: JobQuery) async throws(StoreError) -> JobPage { throw notAsked }
     func failures(limit: Int) async throws(StoreError) -> [FailureGroup] { throw notAsked }
-    func stats() async throws(StoreError) -> StoreStats { throw notAsked }
     func queues() async throws(StoreError) -> [QueueSummary] { throw notAsked }
     func workers() async throws(StoreError) -> [WorkerSummary] { throw notAsked }
     func diagnose() async throws(StoreError) -> [Finding] { throw notAsked }

@@ -125,7 +125,8 @@ private final class RunningJobs: Sendable {
         case .jobStarted(_, let id, _): ids.withLock { _ = $0.insert(id) }
         case .jobEnded(_, let id, _, _, _), .abandoned(_, let id, _): ids.withLock { _ = $0.remove(id) }
         case .started, .registered, .claimed, .settled, .leasesLost, .heartbeatLost, .cancelRequested, .recovered, .promoted,
-            .blocked, .threadsLost, .pulse, .adapted, .memoryExceeded, .removed, .storeUnavailable, .storeAvailable, .drained,
+            .blocked, .threadsLost, .pulse, .adapted, .memoryExceeded, .removed, .storeUnavailable, .storeAvailable,
+            .drained,
             .stopping, .unsettled, .stopped:
             break
         }
