@@ -119,7 +119,7 @@ static void default_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void become_program(struct spawn *spawn, pid_t supervisor) {
+__attribute__((noinline, noreturn)) static void become_program(struct spawn *spawn, pid_t supervisor) {
     const struct martlet_spawn_request *request = &spawn->request;
     int step = MARTLET_STEP_LIMITS;
     setsid();
@@ -440,15 +440,27 @@ static void make_group(struct spawn *spawn) {
     }
 }
 
-/// Forks into the group, and waits until the child executes, as vfork does. Moving it there afterwards would make all
-/// processes of the machine wait for each other, for milliseconds. Returns -1 where the kernel will not.
-static pid_t fork_into(int group) {
-    struct clone_args arguments;
-    memset(&arguments, 0, sizeof arguments);
-    arguments.flags = CLONE_VFORK | CLONE_INTO_CGROUP;
-    arguments.exit_signal = SIGCHLD;
-    arguments.cgroup = (uint64_t)group;
-    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+/// vfork() into the group. Moving the child there afterwards would make all processes of the machine wait for each other, for
+/// milliseconds, and a fork that copies the page tables costs as much. The child runs on this very frame, as after vfork(): hence
+/// no call that it could return from. Returns -1 where it cannot be done.
+static inline __attribute__((always_inline)) pid_t vfork_into(const struct clone_args *arguments) {
+#if defined(__x86_64__)
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "0"((long)SYS_clone3), "D"(arguments), "S"(sizeof *arguments)
+                     : "rcx", "r11", "memory");
+    return result < 0 ? -1 : (pid_t)result;
+#elif defined(__aarch64__)
+    register long number __asm__("x8") = SYS_clone3;
+    register long result __asm__("x0") = (long)arguments;
+    register long size __asm__("x1") = sizeof *arguments;
+    __asm__ volatile("svc 0" : "+r"(result) : "r"(number), "r"(size) : "memory");
+    return result < 0 ? -1 : (pid_t)result;
+#else
+    (void)arguments;
+    return -1;
+#endif
 }
 
 /// The kernel counts what a process was before it executed as its own: no less than what its supervisor is. Where that hides
@@ -468,7 +480,12 @@ static void supervise(int control, struct spawn *spawn) {
     long oom_kills = machine_oom_kills();
 
     pid_t supervisor = getpid();
-    pid_t child = spawn->group_kill != -1 ? fork_into(spawn->group_directory) : -1;
+    struct clone_args arguments;
+    memset(&arguments, 0, sizeof arguments);
+    arguments.flags = CLONE_VM | CLONE_VFORK | CLONE_INTO_CGROUP;
+    arguments.exit_signal = SIGCHLD;
+    arguments.cgroup = (uint64_t)spawn->group_directory;
+    pid_t child = spawn->group_kill != -1 ? vfork_into(&arguments) : -1;
     if (child == -1) child = vfork();
     if (child == 0) become_program(spawn, supervisor);
     int error = errno;
