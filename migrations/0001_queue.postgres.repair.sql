@@ -88,6 +88,8 @@ end $$;
 -- just making does not see it, and is paused by the next recover(), which workers call every few seconds.
 create function pause_queue(p_queue text, p_paused boolean) returns boolean language plpgsql security definer
   set search_path from current as $$
+declare
+  v_changed boolean;
 begin
   perform check_job('any', p_queue, 5, null, null);
   if p_paused then
@@ -95,9 +97,11 @@ begin
   else
     delete from paused_queue where queue = p_queue;
   end if;
-  if not found then return false; end if;
-  update lane set paused = p_paused where queue = p_queue;
+  v_changed := found;
+  -- Also where the queue was so already: a transaction that made a lane may have seen what was before.
+  update lane set paused = p_paused where queue = p_queue and paused <> p_paused;
+  v_changed := v_changed or found;
   -- Whoever slept did not flag lanes that were paused.
-  if not p_paused then perform pg_notify(current_schema(), ''); end if;
-  return true;
+  if v_changed and not p_paused then perform pg_notify(current_schema(), ''); end if;
+  return v_changed;
 end $$;

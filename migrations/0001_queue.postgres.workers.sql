@@ -111,9 +111,10 @@ begin
   workers := '{}';
   leases := 0;
   jobs := 0;
-  if exists (select 1 from paused_queue) then
-    update lane set paused = true where not paused and queue in (select queue from paused_queue);
-  end if;
+  -- A transaction that makes a lane does not see a pause, or the end of one, that comes before its own end.
+  update lane l set paused = not paused
+    where paused <> exists (select 1 from paused_queue p where p.queue = l.queue);
+  if found then perform pg_notify(current_schema(), ''); end if;
   for w in select id from worker where ended_at is null and expires_at <= clock() order by id loop
     continue when not pg_try_advisory_xact_lock(worker_locks(), w.id::int);
     perform 1 from worker where id = w.id and ended_at is null and expires_at <= clock() for no key update;

@@ -43,36 +43,55 @@ import Testing
         try await withStore { _, schema in
             try schema.psql("select make_lanes(array['work'], array['default'], array[5])")
             #expect(try flag(schema) == "2", "who would have slept could not flag a lane that was not there")
-            let flags = try schema.psql(
-                """
-                select setval(flag, 2) from lane;
-                do $$
-                declare v_first bigint; v_second bigint; v_later bigint; v_start timestamptz := clock_timestamp();
-                begin
-                  perform wake_lane(flag) from lane;
-                  select pg_sequence_last_value(flag) into v_first from lane;
-                  perform wake_lane(flag) from lane;
-                  select pg_sequence_last_value(flag) into v_second from lane;
-                  -- A slow machine may have needed longer between the two.
-                  if v_first <= 2 or v_second <> v_first and clock_timestamp() < v_start + interval '5 ms' then
-                    raise 'notified at % and %', v_first, v_second;
-                  end if;
-                  perform setval(flag, v_first - 5001) from lane;
-                  perform wake_lane(flag) from lane;
-                  select pg_sequence_last_value(flag) into v_later from lane;
-                  if v_later < v_first then raise 'not notified again'; end if;
-                  perform setval(flag, v_first + 3600000000) from lane;
-                  perform wake_lane(flag) from lane;
-                  select pg_sequence_last_value(flag) into v_later from lane;
-                  if v_later > v_first + 1800000000 then raise 'a clock that was set back silences producers'; end if;
-                  perform setval(flag, 1) from lane;
-                  perform wake_lane(flag) from lane;
-                  select pg_sequence_last_value(flag) into v_later from lane;
-                  if v_later <> 1 then raise 'notified nobody'; end if;
-                end $$;
-                select 'done'
-                """)
-            #expect(flags.hasSuffix("done"))
+            // One that takes longer is relied on by nobody, and on a busy machine this may be one.
+            var isJudged = false
+            while !isJudged {
+                do {
+                    try schema.psql(
+                        """
+                        select setval(flag, 2) from lane;
+                        do $$
+                        declare v_first bigint; v_second bigint; v_later bigint; v_wrong text;
+                        begin
+                          perform wake_lane(flag) from lane;
+                          select pg_sequence_last_value(flag) into v_first from lane;
+                          perform wake_lane(flag) from lane;
+                          select pg_sequence_last_value(flag) into v_second from lane;
+                          if v_first <= 2 or v_second <> v_first then v_wrong := v_first || ', ' || v_second; end if;
+                          perform setval(flag, v_first - 5001) from lane;
+                          perform wake_lane(flag) from lane;
+                          select pg_sequence_last_value(flag) into v_later from lane;
+                          if v_later < v_first then v_wrong := 'not notified again'; end if;
+                          perform setval(flag, v_first + 3600000000) from lane;
+                          perform wake_lane(flag) from lane;
+                          select pg_sequence_last_value(flag) into v_later from lane;
+                          if v_later > v_first + 1800000000 then v_wrong := 'a clock set back silences producers'; end if;
+                          perform setval(flag, 1) from lane;
+                          perform wake_lane(flag) from lane;
+                          select pg_sequence_last_value(flag) into v_later from lane;
+                          if v_later <> 1 then v_wrong := 'notified nobody'; end if;
+                          if clock_timestamp() > now() + interval '5 ms' then raise 'too slow'; end if;
+                          if v_wrong is not null then raise '%', v_wrong; end if;
+                        end $$
+                        """)
+                    isJudged = true
+                } catch  where "\(error)".contains("too slow") {}
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(5)))
+    func `a long transaction notifies, and no other relies on it`() async throws {
+        try await withStore { _, schema in
+            try schema.psql("select make_lanes(array['work'], array['default'], array[5])")
+            let listener = try Session(schema)
+            try schema.psql("select setval(flag, 2) from lane")
+            try schema.psql("begin; select pg_sleep(0.01); select enqueue('work'); rollback")
+            #expect(try flag(schema) == "2", "nobody would come, and the next one has to say so")
+            try listener.run("select format('listen %I', current_schema()) \\gexec")
+            try schema.psql("begin; select pg_sleep(0.01); select enqueue('work'); commit")
+            #expect(try listener.run("select 1;").contains("Asynchronous notification"))
+            try listener.end()
         }
     }
 

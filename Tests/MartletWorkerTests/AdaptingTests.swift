@@ -26,6 +26,18 @@ import Testing
         }
     }
 
+    @Test func `slots are held from when they are seen, not since somebody looked last`() {
+        var meter = Meter(now: at(0))
+        meter.look(slots: 0, now: at(100))
+        // Nothing ran, so nobody looked; then a burst.
+        meter.look(slots: 8, now: at(900))
+        meter.look(slots: 8, now: at(1_000))
+        let machine = AutoLimit.Machine()
+        #expect(abs(meter.close(machine: machine, now: at(1_000)).held - 0.8) < 0.001)
+        meter.look(slots: 0, now: at(1_250))
+        #expect(abs(meter.close(machine: machine, now: at(2_000)).held - 2) < 0.001, "the next window begins with them")
+    }
+
     @Test func `a limit that falls holds for claims at once, and for slots as they come free`() {
         var state = IntakeState(concurrency: 16, limits: [8], poll: .seconds(1), drain: false)
         state.buffered(0, 6)

@@ -73,7 +73,7 @@ import Testing
     // MARK: Suspects
 
     /// A worker of 20 jobs and two suspects at a time, that got 50 suspects.
-    private func suspicious(drain: Bool = false) -> (FloorState, [(Slot, Work)]) {
+    private func suspicious(count: Int = 50, drain: Bool = false) -> (FloorState, FloorState.Aftermath) {
         let handler = Handler(
             kind: "k0", isolated: { _ in RunReport(.completed(result: nil)) },
             reporting: { _ in RunReport(.completed(result: nil)) })
@@ -82,12 +82,13 @@ import Testing
         var state = FloorState(handlers: [handler], configuration: configuration)
         state.registered(WorkerID(rawValue: 1), lease: .seconds(30), at: at(0))
         _ = state.next(now: at(0))
-        let started = state.accept([chunk(jobs: 50, crashes: 1).lease], session: 1, now: at(0)).start
-        return (state, started)
+        let aftermath = state.accept([chunk(jobs: count, crashes: 1).lease], session: 1, now: at(0))
+        return (state, aftermath)
     }
 
     @Test func `suspects run few at a time, and take no room from others`() throws {
-        var (state, started) = suspicious()
+        var (state, aftermath) = suspicious()
+        let started = aftermath.start
         #expect(started.map(\.1.range) == [0..<1, 1..<2])
         guard case .claim(let plan) = state.next(now: at(1)) else {
             Issue.record("it claims nothing")
@@ -120,14 +121,27 @@ import Testing
     }
 
     @Test func `suspects whose turn does not come are left to others, but not by a drain`() {
-        var (state, _) = suspicious()
+        var (state, _) = suspicious(count: 20)
         #expect(state.watch(now: at(9_999)).settle.isEmpty)
         let putOff = state.watch(now: at(10_000)).settle
-        #expect(putOff.map(\.index) == Array(2..<50))
-        #expect(putOff.allSatisfy { $0.ending == .snoozed(.seconds(10)) })
+        #expect(putOff.map(\.index) == Array(2..<20))
+        #expect(putOff.map(\.ending) == (0..<18).map { .snoozed(.milliseconds(10_000 + 500 * $0)) })
         var (draining, _) = suspicious(drain: true)
         #expect(draining.watch(now: at(60_000)).settle.isEmpty)
         #expect(draining.next(now: at(60_000)) != .confirmQuiet)
+    }
+
+    @Test func `of very many suspects few wait here, and the others come back one after the other`() {
+        var (state, first) = suspicious()
+        #expect(first.settle.map(\.index) == Array(20..<50))
+        #expect(first.settle.map(\.ending) == (0..<30).map { .snoozed(.milliseconds(10_000 + 500 * $0)) })
+        _ = state.next(now: at(1))
+        let second = state.accept([chunk(2, jobs: 4_000, crashes: 2).lease], session: 1, now: at(1))
+        #expect(second.settle.count == 3_998, "two have begun, and 18 wait")
+        #expect(second.settle.first?.ending == .snoozed(.milliseconds(24_999)), "behind the first ones")
+        #expect(second.settle.last?.ending == .snoozed(.milliseconds(24_999 + 500 * 3_997)))
+        let (_, drain) = suspicious(drain: true)
+        #expect(drain.settle.isEmpty)
     }
 
     @Test func `what waits behind a long job in its slot runs elsewhere`() throws {

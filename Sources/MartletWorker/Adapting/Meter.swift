@@ -6,6 +6,8 @@ import MartletStore
 struct Meter {
     private var startedAt: Moment
     private var lookedAt: Moment
+    /// How many were held at the last look.
+    private var slots = 0
     private var completed = 0
     private var failed = 0
     private var held: Duration = .zero
@@ -20,9 +22,10 @@ struct Meter {
         lookedAt = now
     }
 
-    /// - Parameter slots: held since the last look, as far as looks show.
+    /// - Parameter slots: held from now on, as far as looks show. Nobody looks while nothing runs.
     mutating func look(slots: Int, now: Moment) {
-        held += (now - lookedAt) * slots
+        held += (now - lookedAt) * self.slots
+        self.slots = slots
         lookedAt = now
     }
 
@@ -49,7 +52,11 @@ struct Meter {
 
     /// Ends the window, and begins the next one.
     mutating func close(machine: AutoLimit.Machine, now: Moment) -> AutoLimit.Window {
-        defer { self = Meter(now: now) }
+        defer {
+            let slots = slots
+            self = Meter(now: now)
+            self.slots = slots
+        }
         var window = AutoLimit.Window(length: (now - startedAt).seconds)
         window.completed = completed
         window.failed = failed

@@ -150,6 +150,11 @@ struct IntakeState {
 
     var isDraining: Bool { drain != .off }
 
+    /// How many more may wait here for their turn: as many as can be run in a while.
+    var roomForSuspects: Int { max(10 * suspects.limit - suspects.waiting, 0) }
+
+    var suspectsLimit: Int { suspects.limit }
+
     private func isQuiet(_ question: Question, _ now: Moment) -> Bool { quiet[question].map { now < $0 } ?? false }
 
     /// Slots that are free or will be soon.

@@ -203,8 +203,8 @@ final class Floor: Sendable {
 
     // MARK: Acting
 
-    func settle(_ ended: [Settlement], kind: Int) {
-        if adapts[kind], !ended.isEmpty { state.withLock { $0.count(ended, kind: kind) } }
+    func settle(_ ended: [Settlement], of work: Work) {
+        if adapts[work.chunk.kind], !ended.isEmpty { state.withLock { $0.count(ended, of: work) } }
         settler.add(ended)
     }
 

@@ -39,6 +39,8 @@ struct FloorState {
     private var lastSession = 0
     private var lastSlot = 0
     private(set) var isStopping = false
+    /// When the suspect comes back that was put off last.
+    private var putOffUntil: Moment?
     let pools: HandlerPools
     /// Slots to be looked at each time: their job may turn out long, or has been told to stop.
     private var fresh: Set<Int> = []
@@ -133,17 +135,22 @@ struct FloorState {
                 let work = Work(chunk: chunk, range: lease.jobs.indices)
                 aftermath.settle += work.settlements(.givenBack, retry: handlers[kind].retry)
             } else {
-                take(in: chunk)
+                take(in: chunk, now: now, &aftermath)
             }
         }
         aftermath.start = fill()
         return aftermath
     }
 
-    private mutating func take(in chunk: Chunk) {
+    private mutating func take(in chunk: Chunk, now: Moment, _ aftermath: inout Aftermath) {
         let hasSuspects = handlers[chunk.kind].isolated != nil && chunk.lease.jobs.contains { $0.crashes > 0 }
         let pieces = hasSuspects ? Work.pieces(of: chunk) : [Work(chunk: chunk, range: chunk.lease.jobs.indices)]
-        for work in pieces {
+        for var work in pieces {
+            if work.isSuspect, !intake.isDraining {
+                let most = work.range.prefix(intake.roomForSuspects)
+                putOff(Work(chunk: chunk, range: most.upperBound..<work.range.upperBound), now: now, &aftermath)
+                work.range = most
+            }
             buffer.append(work)
             if work.isSuspect {
                 intake.buffered(chunk.kind, work.count, isSuspect: true)
@@ -250,16 +257,18 @@ struct FloorState {
         var aftermath = Aftermath()
         for number in fresh { look(number, now: now, &aftermath) }
         while let number = alarms.popDue(now: now) { look(number, now: now, &aftermath) }
-        let intake = intake
-        paces.look(slots: { intake.slots($0) }, now: now)
-        for kind in self.intake.stuck(now: now) { giveBack(&aftermath) { $0.chunk.kind == kind } }
+        let counts = intake
+        paces.look(slots: { counts.slots($0) }, now: now)
+        for kind in intake.stuck(now: now) { giveBack(&aftermath) { $0.chunk.kind == kind && !$0.isSuspect } }
         putOff(now: now, &aftermath)
         aftermath.start = fill()
         return aftermath
     }
 
-    /// What a kind did since the last look, where its limit depends on it.
-    mutating func count(_ ended: [Settlement], kind: Int) { paces.count(ended, kind: kind) }
+    /// What a kind did since the last look, where its limit depends on it. A process of its own says nothing of that.
+    mutating func count(_ ended: [Settlement], of work: Work) {
+        if !work.isSuspect { paces.count(ended, kind: work.chunk.kind) }
+    }
 
     /// Judges what the last second showed.
     mutating func adapt(machine: AutoLimit.Machine, now: Moment) -> [Paces.Change] {
@@ -273,7 +282,7 @@ struct FloorState {
         let handler = handlers[entry.kind]
         let seen = entry.slot.state.withLock { $0.look(now: now, holdUp: Self.holdUp, handler: handler) }
         aftermath.settle += seen.ended
-        paces.count(seen.ended, kind: entry.kind)
+        if !entry.isSuspect { paces.count(seen.ended, kind: entry.kind) }
         if let rest = seen.rest { putBack([rest], &aftermath) }
         if seen.isStopped { stopped(entry.slot, &aftermath) }
         if let index = seen.writtenOff {
@@ -312,8 +321,9 @@ struct FloorState {
         }.map(\.0)
     }
 
-    /// How long suspects wait for their turn, and how long they then leave it to others.
+    /// How long suspects wait for their turn here, and at least how long they are then left to others.
     private static let suspectsWait: Duration = .seconds(10)
+    private static let longestPut: Duration = .seconds(3_600)
 
     /// Suspects whose turn does not come here: other workers shall have theirs. Given back they would be claimed again at once,
     /// and again; a drain has to see them end.
@@ -321,7 +331,18 @@ struct FloorState {
         guard !intake.isDraining else { return }
         for work in buffer.removeAll(where: { $0.isSuspect && now >= $0.chunk.claimedAt + Self.suspectsWait }) {
             unbuffered(work)
-            aftermath.settle += work.settlements(.snoozed(Self.suspectsWait), retry: handlers[work.chunk.kind].retry)
+            putOff(work, now: now, &aftermath)
+        }
+    }
+
+    /// When a worker with very many jobs dies, they are all suspects. They come back one after the other, about as fast as they
+    /// can be run, since each time costs the store a row.
+    private mutating func putOff(_ work: Work, now: Moment, _ aftermath: inout Aftermath) {
+        for index in work.range {
+            let next = max(putOffUntil ?? now, now + Self.suspectsWait)
+            putOffUntil = min(next + .seconds(1) / intake.suspectsLimit, now + Self.longestPut)
+            let one = Work(chunk: work.chunk, range: index..<index + 1)
+            aftermath.settle += one.settlements(.snoozed(next - now), retry: handlers[work.chunk.kind].retry)
         }
     }
 

@@ -44,8 +44,12 @@ struct ThreadsState {
         return serve()
     }
 
+    /// Those that do not sleep. There may be more threads than are allowed by now: those sleep until they are wanted.
+    private var active: Int { threads - parked.count }
+
     /// A thread for what waits.
     private mutating func serve() -> Action {
+        guard active < allowed else { return .none }
         if let thread = parked.popLast() { return .wake(thread) }
         guard threads < allowed else { return .none }
         threads += 1
@@ -55,7 +59,8 @@ struct ThreadsState {
 
     /// A thread is through with what it did, and asks.
     mutating func next(for thread: ParkedThread, now: Moment) -> Step {
-        if threads > allowed {
+        // One of too many may end if others are left that look for what waits, or if nothing does.
+        if active > allowed || threads > allowed && queue.first == nil {
             holds[thread.number] = nil
             threads -= 1
             return .end
@@ -87,7 +92,7 @@ struct ThreadsState {
         findings.lag = queue.first.map { max(now - $0.since, .zero) } ?? .zero
         allowed = width + min(findings.holds.count, reserve)
         var actions: [Action] = []
-        for _ in 0..<min(queue.count, max(allowed - threads, 0)) { actions.append(serve()) }
+        for _ in 0..<min(queue.count, max(allowed - active, 0)) { actions.append(serve()) }
         return (findings, actions)
     }
 }
