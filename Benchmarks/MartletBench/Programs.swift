@@ -21,7 +21,10 @@ enum Programs {
     /// Runs it to its end.
     /// - Returns: what it wrote to standard output.
     static func output(_ executable: URL, _ arguments: [String], in directory: URL) async throws -> String {
-        let (output, errors) = (directory.appendingPathComponent("stdout"), directory.appendingPathComponent("stderr"))
+        // Names of their own: what is started here may start more.
+        let name = UUID().uuidString
+        let output = directory.appendingPathComponent("stdout-\(name)")
+        let errors = directory.appendingPathComponent("stderr-\(name)")
         let process = Process()
         process.executableURL = executable
         process.arguments = arguments
