@@ -20,6 +20,9 @@ import UnixSignals
 public final class Worker: Service {
     /// How a worker behaves. The defaults suit most programs.
     public struct Configuration: Sendable {
+        /// What listings call it, and by what it finds again how many runs at a time did best; letters, digits and
+        /// `_ - . : /`. nil: the host's name and the process's number.
+        public var name: String?
         /// At most this many runs at a time.
         public var concurrency = 100
         /// At most this many threads for jobs with ``Executor/blocking`` and those that ``OnBlock/move`` sends there, all kinds
@@ -164,6 +167,7 @@ extension ClosedRange<Duration> {
 
 extension WorkerConfiguration {
     fileprivate init(_ configuration: Worker.Configuration) throws(InvalidInput) {
+        if let name = configuration.name { try Name.validate(name, field: "name") }
         guard Limits.concurrency.contains(configuration.concurrency) else {
             throw InvalidInput(
                 field: "concurrency",
@@ -183,7 +187,8 @@ extension WorkerConfiguration {
             throw InvalidInput(field: "maxMemory", reason: "is out of range; 16 MiB to 1 PiB")
         }
         self.init(
-            version: Version.current, queues: configuration.queues, concurrency: configuration.concurrency,
+            name: configuration.name, version: Version.current, queues: configuration.queues,
+            concurrency: configuration.concurrency,
             blockingThreads: configuration.blockingThreads, lease: configuration.lease, poll: configuration.poll,
             grace: configuration.grace, maxMemory: configuration.maxMemory,
             drain: configuration.drain,

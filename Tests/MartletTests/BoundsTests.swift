@@ -75,6 +75,9 @@ struct BoundsTests {
             await expectInvalid("concurrency") { try Worker(client, jobs: [Greedy.self]) }
             await expectInvalid("timeout") { try Worker(client, jobs: [Endless.self]) }
             var configuration = Worker.Configuration()
+            configuration.name = "no name"
+            await expectInvalid("name") { try Worker(client, jobs: [Idle.self], configuration: configuration) }
+            configuration.name = nil
             configuration.concurrency = .max
             await expectInvalid("concurrency") { try Worker(client, jobs: [Idle.self], configuration: configuration) }
             for threads in [Int.min, -1, 0, 4_097, .max] {

@@ -107,6 +107,26 @@ struct WorkerReportTests {
     }
 
     @Test(arguments: Engine.allCases)
+    func `a worker with a name finds its own again, whoever else is on its host`(engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            for (name, kind) in [("images", "adapting"), ("mail", "other")] {
+                let report = WorkerReport(kinds: [kind: .init(concurrency: 7, reason: "it was good", found: 7)])
+                let id = try await fixture.store.register(
+                    WorkerRegistration(
+                        name: name, host: WorkerConfiguration.host, pid: 1, version: "test", kinds: [kind], queues: nil,
+                        concurrency: 50, lease: .seconds(30), report: report.json))
+                try await fixture.store.deregister(id)
+            }
+            try await withWorker(fixture, [Adapting.self]) {
+                $0.name = "images"
+            } _: {
+                let report = try await report(fixture, "it reports") { !$0.kinds.isEmpty }
+                #expect(report.kinds["adapting"]?.found == 7)
+            }
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
     func `a run that blocks others is in the report while it does, and that its kind has moved`(
         engine: Engine
     ) async throws {
