@@ -28,10 +28,14 @@ import Testing
 
     @Test(arguments: [
         [0x22, 0xFF, 0x22], [], Array("nul".utf8), Array("\"a\0b\"".utf8), Array("1 2".utf8),
-        Array("\"\(String(repeating: "a", count: Limits.resultBytes))\"".utf8),
     ])
     func `a result that cannot be kept is refused`(bytes: [UInt8]) throws {
-        #expect(throws: FrameReader.Malformed.self) { try received(result(bytes)) }
+        #expect(throws: FrameReader.Malformed.self) { _ = try received(result(bytes)) }
+    }
+
+    @Test func `a result that is larger than a worker keeps is refused`() throws {
+        let large = result(Array("\"\(String(repeating: "a", count: Limits.resultBytes))\"".utf8))
+        #expect(throws: FrameReader.Malformed.self) { _ = try received(large) }
     }
 
     @Test func `what a run took lies within what can be`() throws {
