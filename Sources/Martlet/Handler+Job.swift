@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import MartletCore
 import MartletWorker
 
@@ -42,33 +43,37 @@ extension Handler {
 
     private static func conditions<J: Job>(_ type: J.Type) throws(InvalidInput) -> ChildConditions {
         try J.limits.validate()
-        let own = [
+        let given = [
             ("limits", J.limits != .none), ("environment", J.environment != []), ("user", J.user != nil),
             ("group", J.group != nil),
         ]
-        if J.executor != .process, let (field, _) = own.first(where: \.1) {
+        if J.executor != .process, let (field, _) = given.first(where: \.1) {
             throw InvalidInput(
                 field: field, reason: "of kind \(J.kind) is for a process of its own only; its executor is \(J.executor)")
         }
         var conditions = ChildConditions(limits: J.limits)
+        let own = Identity.own
+        var account: (user: uid_t, group: gid_t)?
         if let name = J.user {
             guard let user = Account.user(name) else {
                 throw InvalidInput(field: "user", reason: "\(name.debugDescription) of kind \(J.kind) is not there")
             }
-            guard Account.canBecome(user.user) else {
+            guard own.canBecome(user.user) else {
                 throw InvalidInput(field: "user", reason: "of kind \(J.kind): only a worker that root runs can have others")
             }
-            (conditions.user, conditions.group) = (user.user, user.group)
+            account = user
         }
+        var group: gid_t?
         if let name = J.group {
-            guard let group = Account.group(name) else {
+            guard let found = Account.group(name) else {
                 throw InvalidInput(field: "group", reason: "\(name.debugDescription) of kind \(J.kind) is not there")
             }
-            guard Account.canChangeGroup else {
+            guard own.canTake(group: found) else {
                 throw InvalidInput(field: "group", reason: "of kind \(J.kind): only a worker that root runs can have others")
             }
-            conditions.group = group
+            group = found
         }
+        own.assign(user: account, group: group, to: &conditions)
         return conditions
     }
 

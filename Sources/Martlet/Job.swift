@@ -42,7 +42,8 @@ public protocol Job: Codable, Sendable {
     /// What a run sees of the worker's environment, for ``Executor/process``: with ``Worker/Configuration/environment``.
     static var environment: ChildEnvironment { get }
     /// The user a run is, by name or number, for ``Executor/process`` in a worker that root runs; nil: the worker's. It has to
-    /// be allowed to execute the program's file and to enter the worker's directory; supplementary groups go.
+    /// be allowed to execute the program's file and to enter the worker's directory; supplementary groups go. Any other worker
+    /// can name its own user only, which changes nothing.
     static var user: String? { get }
     /// The group a run is in, in the same way; nil: the user's.
     static var group: String? { get }

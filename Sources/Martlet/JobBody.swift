@@ -51,7 +51,11 @@ package struct JobBody<J: Job>: Sendable {
                     message: "the run ended well, but its result has \(data.count) bytes of JSON; at most "
                         + "\(Limits.resultBytes): keep it elsewhere and return its address"))
         }
-        return .completed(result: JSONText(trusted: [UInt8](data)))
+        do throws(InvalidInput) {
+            return .completed(result: try JSONText(validating: [UInt8](data), field: "result", maxBytes: Limits.resultBytes))
+        } catch {
+            return .discard(JobError(type: "result", message: "the run ended well, but its result \(error.reason)"))
+        }
     }
 
     private static func reason(_ error: any Error) -> String {

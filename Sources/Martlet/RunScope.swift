@@ -11,9 +11,6 @@ final class RunScope: Sendable {
 
     private let state = Mutex(State())
 
-    /// Held in memory until the settlement is written, and written in one transaction with many others.
-    static let followUpBytes = 8 << 20
-
     func add(_ jobs: [NewJob]) throws {
         try state.withLock { state in
             guard !state.isOver else {
@@ -21,11 +18,11 @@ final class RunScope: Sendable {
             }
             let bytes = jobs.reduce(state.bytes) { $0 + $1.args.utf8.count }
             let count = state.followUps.count + jobs.count
-            guard count <= Limits.enqueueBatch, bytes <= Self.followUpBytes else {
+            guard count <= Limits.enqueueBatch, bytes <= Limits.followUpBytes else {
                 throw InvalidInput(
                     field: "follow-ups",
                     reason: "\(count) with \(bytes) bytes of args in one run; at most \(Limits.enqueueBatch) and "
-                        + "\(Self.followUpBytes); a client takes more")
+                        + "\(Limits.followUpBytes); a client takes more")
             }
             state.followUps += jobs
             state.bytes = bytes

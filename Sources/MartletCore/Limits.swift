@@ -22,6 +22,11 @@ public enum Limits {
     public static let leaseBytes = 16 << 20
     /// What a handler may return, bytes. Larger results are cut by the executor or refused by the library.
     public static let resultBytes = 64 << 10
+    /// Args of what one run enqueues with its end, bytes, all together: held in memory until the settlement is written, and
+    /// written in one transaction with many others.
+    public static let followUpBytes = 8 << 20
+    /// What kind of error, bytes: a type's name, shown in every listing.
+    public static let errorTypeBytes = 1 << 10
     /// Text of one captured error (message; detail), bytes. Enough for a stack trace, too little to fill a disk.
     public static let errorMessageBytes = 4 << 10
     public static let errorDetailBytes = 16 << 10

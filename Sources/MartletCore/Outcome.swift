@@ -26,10 +26,10 @@ public struct JobError: Error, Sendable, Equatable {
     /// Whatever helps to find the cause: the tail of standard error, a backtrace.
     public let detail: String?
 
-    /// Texts are cut to ``Limits``: the message keeps its beginning, the detail its end. A NUL, which databases cannot keep,
+    /// Texts are cut to ``Limits``: type and message keep their beginning, the detail its end. A NUL, which databases cannot keep,
     /// becomes its picture, ␀.
     public init(type: String, message: String, detail: String? = nil) {
-        self.type = Self.storable(type)
+        self.type = CappedText.head(Self.storable(type), bytes: Limits.errorTypeBytes)
         self.message = CappedText.head(Self.storable(message), bytes: Limits.errorMessageBytes)
         self.detail = detail.map { CappedText.tail(Self.storable($0), bytes: Limits.errorDetailBytes) }
     }

@@ -12,7 +12,7 @@ struct Probing: Job {
 
     enum Act: String, Codable {
         case succeed, fail, snooze, discard, exit, segfault, log, writePID, computeForAMoment, allocate, cleanUp, spin,
-            spawn, follow, chatter, environment, identity
+            spawn, follow, chatter, environment, identity, forgeResult, forgeUsage, logAndVanish
     }
 
     func run(_ context: JobContext) async throws {
@@ -27,6 +27,12 @@ struct Probing: Job {
             // Not by `kill`: the runtime's handler, where there is one, expects the instruction to be tried again.
             UnsafeMutablePointer<Int>(bitPattern: Int(getpid() & 0) + 16)?.pointee = 1
         case .log: context.logger.warning("halfway", metadata: ["share": "0.5"])
+        case .forgeResult: tellWorker(result: [0xFF], memory: 1)
+        case .forgeUsage: tellWorker(result: nil, memory: .max)
+        case .logAndVanish:
+            context.logger.warning("halfway")
+            tellWorker(result: nil, memory: 1)
+            _exit(0)
         case .chatter:
             try note(getpid())
             while !Task.isCancelled { context.logger.warning("and another thing") }
@@ -71,6 +77,16 @@ struct Probing: Job {
             while !FileManager.default.fileExists(atPath: path) { try await Task.sleep(for: .milliseconds(5)) }
             Glibc.exit(0)
         }
+    }
+
+    /// By hand, beside the library: a run that completed.
+    private func tellWorker(result: [UInt8]?, memory: Int64) {
+        func integer(_ value: Int64) -> [UInt8] { withUnsafeBytes(of: value) { [UInt8]($0) } }
+        var body: [UInt8] = [0x44] + integer(0)
+        if let result { body += [1] + integer(Int64(result.count)) + result } else { body += [0] }
+        body += [1] + integer(memory) + [1] + integer(-memory) + integer(memory) + integer(0)
+        let frame = withUnsafeBytes(of: UInt32(body.count)) { [UInt8]($0) } + body
+        precondition(write(3, frame, frame.count) == frame.count)
     }
 
     /// Whole or not at all: somebody waits for the file.

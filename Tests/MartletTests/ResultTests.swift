@@ -35,13 +35,18 @@ struct ResultTests {
         func run(_ context: JobContext) async throws -> Double { 1 / 0.0 }
     }
 
+    struct Unkept: Job {
+        static let kind = "unkept"
+        func run(_ context: JobContext) async throws -> String { "a\0b" }
+    }
+
     struct Silent: Job {
         static let kind = "silent"
         func run(_ context: JobContext) async throws {}
     }
 
     private func drain(_ client: Client) async throws {
-        let jobs: [any Job.Type] = [Count.self, Pad.self, Divide.self, Silent.self]
+        let jobs: [any Job.Type] = [Count.self, Pad.self, Divide.self, Unkept.self, Silent.self]
         try await Worker(client, jobs: jobs, configuration: .draining, logger: .silent).run()
     }
 
@@ -108,6 +113,18 @@ struct ResultTests {
             let waiter = Task { try await client.wait(for: id, atMost: .seconds(3_600)) }
             waiter.cancel()
             await #expect(throws: CancellationError.self) { try await waiter.value }
+        }
+    }
+
+    @Test func `a result that cannot be kept ends its job and says so`() async throws {
+        try await withClient { client in
+            let id = try await client.enqueue(Unkept())
+            try await drain(client)
+            let job = try #require(try await client.job(id))
+            #expect(job.state == .failed && job.reason == .discarded)
+            #expect(
+                job.errors.first?.error.message.hasPrefix("the run ended well, but its result contains a NUL character")
+                    == true)
         }
     }
 

@@ -34,7 +34,7 @@ import Testing
     }
 
     private func error(_ report: RunReport) throws -> JobError {
-        guard case .retry(let error, nil) = report.outcome else { throw Unexpected(outcome: report.outcome) }
+        guard case .retry(let error, _) = report.outcome else { throw Unexpected(outcome: report.outcome) }
         return error
     }
 
@@ -194,8 +194,10 @@ import Testing
     @Test func `a handler logs into the worker's log`() async throws {
         let lines = Mutex<[String]>([])
         let recorder = Recorder { line in lines.withLock { $0.append(line) } }
-        let outcome = await pool().run(call("log", logger: Logger(label: "test") { _ in recorder })).outcome
+        let outcome = await pool { $0.speaker = Speaker() }.run(call("log", logger: Logger(label: "test") { _ in recorder }))
+            .outcome
         #expect(outcome == .completed(result: nil))
+        try await eventually("it is logged") { !lines.withLock { $0.isEmpty } }
         #expect(lines.withLock { $0 } == ["warning halfway attempt=2 job=7 kind=probing share=0.5"])
     }
 
@@ -215,6 +217,23 @@ import Testing
             let all = metadata.merging(event.metadata ?? [:]) { $1 }.map { "\($0)=\($1)" }.sorted()
             record(([event.level.rawValue, event.message.description] + all).joined(separator: " "))
         }
+    }
+
+    // MARK: Children that forge
+
+    @Test func `a result that is no text is its attempt's error, and the worker goes on`() async throws {
+        let pool = pool()
+        let failure = try error(await pool.run(call("forgeResult")))
+        #expect(failure.type == "child" && failure.message.contains("makes no sense"), "\(failure)")
+        #expect(pool.idleCount == 0)
+        #expect(try error(await pool.runAlone(call("forgeResult"))).type == "child")
+        #expect(await pool.run(call("succeed")).outcome == .completed(result: nil))
+    }
+
+    @Test func `what a child says it took is no more than there can be`() async throws {
+        let report = await pool().run(call("forgeUsage"))
+        #expect(report.outcome == .completed(result: nil))
+        #expect(report.usage == Usage(peakMemory: 1 << 50, processorTime: .zero))
     }
 
     // MARK: Stopping
@@ -283,7 +302,12 @@ import Testing
     private func beside(_ recorder: Recorder, _ body: (ProcessPool) async throws -> Void) async throws {
         try await withTemporaryDirectory { directory in
             let file = directory.appendingPathComponent("pid").path
-            let (talking, others) = (pool { $0.grace = .milliseconds(50) }, pool())
+            let speaker = Speaker()
+            let others = pool { $0.speaker = speaker }
+            let talking = pool {
+                $0.grace = .milliseconds(50)
+                $0.speaker = speaker
+            }
             let call = call("chatter", path: file, logger: Logger(label: "test") { _ in recorder })
             let task = Task { await talking.run(call) }
             try await eventually("it talks") { FileManager.default.fileExists(atPath: file) }
@@ -316,6 +340,17 @@ import Testing
             for _ in 0..<20 { #expect(await others.run(call("succeed")).outcome == .completed(result: nil)) }
             #expect(lines.withLock { $0 } == 1)
         }
+    }
+
+    @Test(.timeLimit(.minutes(2)), arguments: ["log", "logAndVanish"])
+    func `a run that is done has ended, whatever becomes of its log and its child`(act: String) async throws {
+        let blocker = Blocker()
+        defer { blocker.open() }
+        let logger = Logger(label: "test") { _ in Recorder { _ in blocker.wait() } }
+        let pool = pool { $0.speaker = Speaker() }
+        #expect(await pool.run(call(act, logger: logger)).outcome == .completed(result: nil))
+        #expect(await pool.run(call(act, logger: logger)).outcome == .completed(result: nil))
+        #expect(pool.idleCount <= 1)
     }
 
     @Test func `jobs leave no timers behind`() async throws {

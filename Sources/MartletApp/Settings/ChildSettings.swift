@@ -8,12 +8,11 @@ enum ChildSettings {
         var conditions = ChildConditions()
         if let value = mapping["limits"] { conditions.limits = try limits(value.mapping()) }
         if let value = mapping["nice"] { conditions.nice = try value.integer(in: WorkerRanges.nice) }
-        if let value = mapping["user"] {
-            let account = try user(value)
-            conditions.user = account.user
-            conditions.group = account.group
-        }
-        if let value = mapping["group"] { conditions.group = try group(value) }
+        var account: (user: uid_t, group: gid_t)?
+        var other: gid_t?
+        if let value = mapping["user"] { account = try user(value) }
+        if let value = mapping["group"] { other = try group(value) }
+        Identity.own.assign(user: account, group: other, to: &conditions)
         return conditions
     }
 
@@ -30,7 +29,7 @@ enum ChildSettings {
     private static func user(_ value: YAMLValue) throws(InvalidInput) -> (user: uid_t, group: gid_t) {
         let text = try value.text()
         guard let found = Account.user(text) else { throw value.invalid("there is no user \(text.debugDescription)") }
-        guard Account.canBecome(found.user) else {
+        guard Identity.own.canBecome(found.user) else {
             throw value.invalid("only a worker that root runs can run commands as another user")
         }
         return found
@@ -39,7 +38,7 @@ enum ChildSettings {
     private static func group(_ value: YAMLValue) throws(InvalidInput) -> gid_t {
         let text = try value.text()
         guard let found = Account.group(text) else { throw value.invalid("there is no group \(text.debugDescription)") }
-        guard Account.canChangeGroup else {
+        guard Identity.own.canTake(group: found) else {
             throw value.invalid("only a worker that root runs can run commands as another group")
         }
         return found

@@ -14,7 +14,8 @@ struct Meter {
     private var total: Duration = .zero
     /// By the power of two of their nanoseconds.
     private var durations = [Int](repeating: 0, count: 64)
-    private var memory = 0
+    /// Wider than any sum of sizes, which children tell of themselves.
+    private var memory: Int128 = 0
     private var memoryRuns = 0
 
     init(now: Moment) {
@@ -42,7 +43,7 @@ struct Meter {
             total += settlement.ran
             durations[63 - max(settlement.ran.nanoseconds, 1).leadingZeroBitCount] += 1
             if let peak = settlement.usage?.peakMemory {
-                memory += peak
+                memory += Int128(peak)
                 memoryRuns += 1
             }
         }
@@ -64,7 +65,7 @@ struct Meter {
         let runs = completed + failed
         if runs > 0 { window.mean = total.seconds / Double(runs) }
         window.tail = tail(of: runs)
-        if memoryRuns > 0 { window.memoryPerRun = memory / memoryRuns }
+        if memoryRuns > 0 { window.memoryPerRun = Int(memory / Int128(memoryRuns)) }
         window.machine = machine
         return window
     }

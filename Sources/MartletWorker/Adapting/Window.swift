@@ -46,7 +46,7 @@ extension AutoLimit {
 
         func hasMemory(for runs: Int, runsOf size: Int?) -> Bool {
             guard let memory, let size else { return true }
-            return memory.available - memory.total / Self.reserve >= runs * size
+            return Int128(memory.available - memory.total / Self.reserve) >= Int128(runs) * Int128(size)
         }
 
         var memoryText: String {

@@ -16,6 +16,8 @@ package final class ProcessPool: Sendable {
         package var jobs = 10_000
         /// How long the program may take from its start to its child mode.
         package var startup: Duration = .seconds(30)
+        /// Says on what children say.
+        var speaker = Speaker.shared
 
         package init() {}
 
@@ -72,7 +74,7 @@ package final class ProcessPool: Sendable {
     // MARK: Children
 
     private func start() throws(Errno) -> WarmChild {
-        try WarmChild(program, conditions: settings.conditions, grace: settings.grace)
+        try WarmChild(program, conditions: settings.conditions, grace: settings.grace, speaker: settings.speaker)
     }
 
     /// The one that was busy last: the others may come to the end of their time.
@@ -86,7 +88,8 @@ package final class ProcessPool: Sendable {
     }
 
     private func giveBack(_ child: WarmChild, after answer: WarmChild.Answer) {
-        guard answer.leavesIntact, child.jobs < settings.jobs, child.resident <= settings.highWater ?? .max else {
+        guard answer.leavesIntact, !child.isClosed, child.jobs < settings.jobs, child.resident <= settings.highWater ?? .max
+        else {
             return child.close()
         }
         let isFirst = state.withLock { state in
@@ -132,6 +135,13 @@ package final class ProcessPool: Sendable {
             return RunReport(.interrupted)
         case .mute:
             return RunReport(.retry(Self.notReady("it was not ready after \(settings.startup.text)", detail: nil)))
+        case .senseless:
+            return RunReport(
+                .retry(
+                    JobError(
+                        type: "child",
+                        message: "the child process that ran the job said what makes no sense to its worker: something "
+                            + "in it writes to descriptor \(ChildMode.channel), which belongs to the worker")))
         case .unknownKind(let kinds):
             return RunReport(
                 .retry(

@@ -26,12 +26,14 @@ final class WarmChild: Sendable {
         case unknownKind([String])
         /// It never said that it was ready.
         case mute
+        /// What it said is nothing that a child of ours says.
+        case senseless
 
         /// Whether the child can run another job.
         var leavesIntact: Bool {
             switch self {
             case .done, .notBegun: true
-            case .died, .unknownKind, .mute: false
+            case .died, .unknownKind, .mute, .senseless: false
             }
         }
     }
@@ -49,7 +51,14 @@ final class WarmChild: Sendable {
         var events: [Event] = []
         var waiting: CheckedContinuation<Event, Never>?
         var key: UInt64?
+        /// How the run that is on ended, while what it said before is still being said on.
+        var report: RemoteReport?
+        /// No longer.
+        var isReportDue = false
         var isClosed = false
+        /// What it said made no sense.
+        var isSenseless = false
+        var hasGreeted = false
         var kinds: [String]?
         /// Who runs now: lines of a log belong to it.
         var logger: Logger?
@@ -64,19 +73,29 @@ final class WarmChild: Sendable {
         var processorTime: Duration = .zero
         var resident = 0
         var idleSince = Moment.now
+
+        mutating func takeReport() -> RemoteReport? {
+            defer { (report, isReportDue) = (nil, false) }
+            return report
+        }
     }
 
     private let process: ChildProcess
     private let channel: Descriptor
     private let writing: Descriptor
     private let errors: OutputReader
-    private let voice = Voice()
+    private let voice: Voice
+    /// How long an end waits for what was said before it: a log that blocks costs no run its end.
+    private static let patience: Duration = .seconds(1)
     private let grace: Duration
     private let state = Mutex(State())
 
     /// - Parameter grace: between the cancellation of a run and SIGKILL.
-    init(_ program: ChildProgram, conditions: ChildConditions, grace: Duration) throws(Errno) {
+    init(
+        _ program: ChildProgram, conditions: ChildConditions, grace: Duration, speaker: Speaker = .shared
+    ) throws(Errno) {
         self.grace = grace
+        voice = Voice(speaker: speaker)
         process = ChildProcess(killGrace: .zero)
         let (ours, theirs) = try Descriptor.socketPair()
         let (reading, stderr) = try Descriptor.pipe()
@@ -194,7 +213,8 @@ final class WarmChild: Sendable {
         // It closed its side, and has nothing left to do; where it is dying already, this changes nothing.
         process.kill()
         var end = await process.end()
-        let before = state.withLock { $0.processorTime }
+        let (before, isSenseless) = state.withLock { ($0.processorTime, $0.isSenseless) }
+        if isSenseless { return .senseless }
         end.subtract(processorTime: before)
         return .died(end, stderr: errors.finish(), hasBegun: hasBegun)
     }
@@ -218,13 +238,16 @@ final class WarmChild: Sendable {
         waiting?.resume(returning: .cancelled)
         guard isRunning else { return }
         Reactor.shared.after(grace) { [self] in
-            if state.withLock({ $0.run == run }) { end() }
+            if state.withLock({ $0.run == run && $0.report == nil }) { end() }
         }
     }
 
-    /// At once, and whatever it still has to say.
+    /// At once. What it has sent still counts: a run that has told its end is not run again.
     private func end() {
         process.kill()
+        // More than a socket holds was not sent before.
+        var left = state.withLock { $0.hasBegun && !$0.isClosed } ? 16 : 0
+        while left > 0, receiveSome() == .more { left -= 1 }
         closed()
     }
 
@@ -241,6 +264,7 @@ final class WarmChild: Sendable {
             let event = state.withLock { state -> Event? in
                 if orCancelled, state.isCancelled { return .cancelled }
                 if !state.events.isEmpty { return state.events.removeFirst() }
+                if state.isReportDue || state.isClosed, let report = state.takeReport() { return .done(report) }
                 if state.isClosed { return .closed }
                 state.waiting = continuation
                 return nil
@@ -261,6 +285,12 @@ final class WarmChild: Sendable {
     /// One bufferful: the reactor comes back for the rest, after the others.
     private func receive() {
         guard !voice.isFull else { return pauseListening() }
+        if receiveSome() == .over { closed() }
+    }
+
+    private enum Received { case more, nothing, over }
+
+    private func receiveSome() -> Received {
         let (count, error) = withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
             let count = recv(channel.number, buffer.baseAddress, buffer.count, CInt(MSG_DONTWAIT))
             let error = errno
@@ -269,8 +299,8 @@ final class WarmChild: Sendable {
             }
             return (count, error)
         }
-        if count < 0, error == EINTR || error == EAGAIN { return }
-        guard count > 0, takeFrames() else { return closed() }
+        if count < 0, error == EINTR || error == EAGAIN { return .nothing }
+        return count > 0 && takeFrames() ? .more : .over
     }
 
     /// Until what it said has been said on.
@@ -300,6 +330,7 @@ final class WarmChild: Sendable {
                 try take(&frame)
             }
         } catch {
+            state.withLock { $0.isSenseless = true }
             return false
         }
     }
@@ -309,11 +340,14 @@ final class WarmChild: Sendable {
         case .hello:
             var kinds: [String] = []
             for _ in 0..<max(0, try frame.integer()) { kinds.append(try frame.text()) }
+            let isFirst = state.withLock { state in
+                defer { state.hasGreeted = true }
+                return !state.hasGreeted
+            }
+            guard isFirst else { throw FrameReader.Malformed() }
             deliver(.hello(kinds))
         case .done:
-            let report = try RemoteReport(&frame)
-            // What a run said comes before its end.
-            if voice.isSilent { deliver(.done(report)) } else { voice.say(bytes: 0) { self.deliver(.done(report)) } }
+            try keep(try RemoteReport(&frame))
         case .log:
             let bytes = frame.count
             let line = try RemoteLine(&frame)
@@ -329,6 +363,36 @@ final class WarmChild: Sendable {
         }
     }
 
+    /// What a run said comes before its end, but for a log that does not get on.
+    private func keep(_ report: RemoteReport) throws(FrameReader.Malformed) {
+        let run = state.withLock { state -> Int? in
+            // One for each run: what comes beside them would be taken for the next run's.
+            guard state.hasBegun, state.report == nil else { return nil }
+            state.report = report
+            return state.run
+        }
+        guard let run else { throw FrameReader.Malformed() }
+        guard !voice.isSilent else { return tell(run) }
+        let timer = Reactor.shared.after(Self.patience) { [self] in tell(run) }
+        voice.say(bytes: 0) { [self] in
+            Reactor.shared.cancel(timer: timer)
+            tell(run)
+        }
+    }
+
+    private func tell(_ run: Int) {
+        let (waiting, report) = state.withLock { state -> (CheckedContinuation<Event, Never>?, RemoteReport?) in
+            guard state.run == run, state.report != nil else { return (nil, nil) }
+            guard let waiting = state.waiting else {
+                state.isReportDue = true
+                return (nil, nil)
+            }
+            state.waiting = nil
+            return (waiting, state.takeReport())
+        }
+        if let report { waiting?.resume(returning: .done(report)) }
+    }
+
     private func closed() {
         let (key, isFirst) = state.withLock { state in
             defer { state.isClosed = true }
@@ -336,10 +400,11 @@ final class WarmChild: Sendable {
         }
         guard isFirst else { return }
         if let key { Reactor.shared.forget(key, channel) }
-        let waiting = state.withLock { state in
-            defer { state.waiting = nil }
-            return state.waiting
+        let (waiting, report) = state.withLock { state -> (CheckedContinuation<Event, Never>?, RemoteReport?) in
+            guard let waiting = state.waiting else { return (nil, nil) }
+            state.waiting = nil
+            return (waiting, state.takeReport())
         }
-        waiting?.resume(returning: .closed)
+        waiting?.resume(returning: report.map { .done($0) } ?? .closed)
     }
 }

@@ -79,18 +79,30 @@ struct RemoteReport {
         self.followUps = followUps
     }
 
+    /// Looked at again: a child is a handler's to write to, and what it says is summed up and stored here with that of others.
     init(_ frame: inout FrameReader) throws(FrameReader.Malformed) {
         outcome = try frame.outcome()
         usage = Usage(
-            peakMemory: try frame.optional { frame throws(FrameReader.Malformed) in Int(try frame.integer()) },
+            peakMemory: try frame.optional { frame throws(FrameReader.Malformed) in Self.memory(try frame.integer()) },
             processorTime: try frame.optional { frame throws(FrameReader.Malformed) in
-                Duration.nanoseconds(try frame.integer())
+                Duration.nanoseconds(try frame.integer()).clamped(to: .zero...Limits.longestDuration)
             })
-        resident = Int(try frame.integer())
+        resident = Self.memory(try frame.integer())
         var followUps: [NewJob] = []
-        for _ in 0..<max(0, min(try frame.integer(), Int64(Limits.enqueueBatch))) { followUps.append(try frame.job()) }
+        let count = try frame.integer()
+        guard count >= 0, count <= Limits.enqueueBatch else { throw FrameReader.Malformed() }
+        var bytes = 0
+        for _ in 0..<count {
+            let job = try frame.job()
+            bytes += job.args.utf8.count
+            guard bytes <= Limits.followUpBytes else { throw FrameReader.Malformed() }
+            followUps.append(job)
+        }
         self.followUps = followUps
     }
+
+    /// What a machine can have.
+    private static func memory(_ bytes: Int64) -> Int { max(0, min(Int(bytes), Limits.childMemory.upperBound)) }
 }
 
 extension Frame {
@@ -128,8 +140,7 @@ extension FrameReader {
     mutating func outcome() throws(Malformed) -> Outcome {
         switch try integer() {
         case 0:
-            return .completed(
-                result: try optional { frame throws(Malformed) in JSONText(trusted: Array(try frame.bytes())) })
+            return .completed(result: try optional { frame throws(Malformed) in try frame.result() })
         case 1:
             let error = try error()
             return .retry(
@@ -144,9 +155,22 @@ extension FrameReader {
         }
     }
 
+    private mutating func result() throws(Malformed) -> JSONText {
+        let bytes = Array(try bytes())
+        do throws(InvalidInput) {
+            return try JSONText(validating: bytes, field: "result", maxBytes: Limits.resultBytes)
+        } catch {
+            throw Malformed()
+        }
+    }
+
+    /// No more of the texts is read than can be kept of them: this thread is that of all children.
     private mutating func error() throws(Malformed) -> JobError {
         JobError(
-            type: try text(), message: try text(),
-            detail: try optional { frame throws(Malformed) in try frame.text() })
+            type: String(decoding: try bytes().prefix(2 * Limits.errorTypeBytes), as: UTF8.self),
+            message: String(decoding: try bytes().prefix(2 * Limits.errorMessageBytes), as: UTF8.self),
+            detail: try optional { frame throws(Malformed) in
+                String(decoding: try frame.bytes().suffix(2 * Limits.errorDetailBytes), as: UTF8.self)
+            })
     }
 }
