@@ -27,9 +27,9 @@ extension Handler {
         let pool = ProcessPool(settings: settings, program: .this(isProcess ? environment : ["*"]))
         let body = JobBody(type, middleware: middleware)
         let alone: @Sendable (HandlerCall) async -> RunReport = { await pool.runAlone($0) }
-        let run: @Sendable (HandlerCall) async -> RunReport = { call in
-            isProcess ? await pool.run(call) : await body.run(call)
-        }
+        // One or the other, and no function between: its frame would live as long as a job waits.
+        let run: @Sendable (HandlerCall) async -> RunReport
+        if isProcess { run = { await pool.run($0) } } else { run = { await body.run($0) } }
         self.init(
             kind: J.kind,
             concurrency: J.concurrency

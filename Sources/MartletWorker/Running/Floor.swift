@@ -203,7 +203,10 @@ final class Floor: Sendable {
 
     // MARK: Acting
 
-    func settle(_ ended: [Settlement], of work: Work) {
+    /// Apart from the runner, whose frame lives as long as a job waits.
+    @inline(never)
+    func settle(_ slot: Slot) {
+        let (ended, work) = slot.takeEnded()
         if adapts[work.chunk.kind], !ended.isEmpty { state.withLock { $0.count(ended, of: work) } }
         settler.add(ended)
     }

@@ -17,13 +17,13 @@ struct Runner {
             let (jobs, move) = await run(work.chunk, begun: begun)
             switch move {
             case .goOn:
-                floor.settle(slot.takeEnded(), of: work)
+                floor.settle(slot)
                 await floor.settler.room()
                 next = floor.again(slot, jobs: jobs, total: .now - begun)
                 // Handlers that never suspend would keep the threads from others.
                 if next != nil { await Task.yield() }
             case .leave:
-                floor.settle(slot.takeEnded(), of: work)
+                floor.settle(slot)
                 return floor.leave(slot, jobs: jobs, total: .now - begun)
             case .vanish:
                 return

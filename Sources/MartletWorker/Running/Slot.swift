@@ -61,8 +61,7 @@ final class Slot: TaskExecutor {
 
     func takeExpired() -> [SlotState.Expired] { state.withLock { $0.takeExpired() } }
 
-    @inline(never)
-    func takeEnded() -> [Settlement] { state.withLock { $0.takeEnded() } }
+    func takeEnded() -> ([Settlement], of: Work) { state.withLock { ($0.takeEnded(), of: $0.work) } }
 
     // MARK: Stopping
 
