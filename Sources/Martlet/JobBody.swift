@@ -13,22 +13,40 @@ package struct JobBody<J: Job>: Sendable {
     /// - Parameter middleware: the worker's.
     package init(_ type: J.Type, middleware: [any Middleware]) { chain = MiddlewareChain(links: middleware + J.middleware) }
 
+    /// Its frame lives as long as the job waits, and there may be very many that do: what surrounds the wait is done apart.
     package func run(_ call: HandlerCall) async -> RunReport {
         let job: J
-        do {
-            job = try decoder.decode(J.self, from: Data(call.args.utf8))
-        } catch {
-            // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
-            return RunReport(
-                .discard(JobError(type: "decoding", message: "args do not fit \(J.self): \(Misfit.reason(error))")))
-        }
+        do { job = try decoded(call) } catch { return error.report }
         let scope = RunScope()
         do {
-            let output = try await chain.run(job, JobContext(call, scope))
-            return RunReport(hasResult ? completed(with: output) : .completed(result: nil), followUps: scope.end())
+            return ended(.success(try await chain.run(job, JobContext(call, scope))), scope)
         } catch {
-            _ = scope.end()
-            return RunReport(Self.outcome(of: error))
+            return ended(.failure(error), scope)
+        }
+    }
+
+    private struct Unfit: Error {
+        let report: RunReport
+    }
+
+    @inline(never)
+    private func decoded(_ call: HandlerCall) throws(Unfit) -> J {
+        do {
+            return try decoder.decode(J.self, from: Data(call.args.utf8))
+        } catch {
+            // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
+            let reason = "args do not fit \(J.self): \(Misfit.reason(error))"
+            throw Unfit(report: RunReport(.discard(JobError(type: "decoding", message: reason))))
+        }
+    }
+
+    @inline(never)
+    private func ended(_ result: Result<J.Output, any Error>, _ scope: RunScope) -> RunReport {
+        let followUps = scope.end()
+        switch result {
+        case .success(let output):
+            return RunReport(hasResult ? completed(with: output) : .completed(result: nil), followUps: followUps)
+        case .failure(let error): return RunReport(Self.outcome(of: error))
         }
     }
 
