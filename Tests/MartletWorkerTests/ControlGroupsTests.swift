@@ -79,6 +79,7 @@ import Testing
             let task = Task { await executor.run(CommandExecutorTests().call()).outcome }
             var pids: [pid_t] = []
             try await eventually("both run") {
+                // Not there until the command has written it.
                 let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
                 pids = text.split(separator: "\n").compactMap { pid_t($0) }
                 return pids.count == 2
@@ -91,10 +92,12 @@ import Testing
         }
     }
 
+    /// nil: the process has ended.
     private func name(_ pid: pid_t) -> String? {
         (try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
+    /// nil: the process has ended.
     private func parent(of pid: pid_t) -> pid_t? {
         guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return nil }
         return stat.split(separator: ")").last?.split(separator: " ").dropFirst().first.flatMap { pid_t($0) }
