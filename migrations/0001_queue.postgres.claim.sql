@@ -48,22 +48,27 @@ begin
 end $$;
 
 -- Takes at most p_limit jobs of one lane for a worker, under one new lease; the lane's lock is held. The ordinary case is one
--- statement; what is out of the ordinary is left to take_carefully(). moved: the cursor has gone on, with or without a job.
+-- statement; probes tell whether there is anything for it, and a single job, which somebody may be waiting for, is taken
+-- without it (it costs a third of a millisecond where the processor has forgotten it meanwhile); what is out of the ordinary
+-- is left to take_carefully().
+-- moved: the cursor has gone on, with or without a job. emptied: these were all that a snapshot taken just now shows.
 create function take(
   p_lane int, p_worker bigint, p_limit int, p_bytes bigint,
   out lease bigint, out ids bigint[], out enqueued_at timestamptz[], out args text[], out attempts bigint[],
   out crashes bigint[], out max_attempts bigint[], out timeouts_ms bigint[], out expire_in bigint[],
-  out taken int, out bytes bigint, out moved boolean
+  out taken int, out bytes bigint, out moved boolean, out emptied boolean
 ) language plpgsql as $$
 #variable_conflict use_column
 declare
   c record;
+  e record;
   v_late boolean;
   v_careful boolean;
   s pg_snapshot;
 begin
   select l.xid, l.position, l.claimed, l.peak, l.s1, l.s2, exists (select 1 from tombstone t where t.lane = p_lane) as marked
     into c from lease l where l.lane = p_lane order by l.lane desc, l.id desc limit 1;
+  moved := false;
   for v_round in 1..2 loop
     v_late := c.xid < pg_snapshot_xmax(c.s1);
     v_careful := coalesce(c.marked or v_late and pg_snapshot_xmin(c.s1) < pg_snapshot_xmax(c.s1), false);
@@ -73,6 +78,29 @@ begin
         c.xid := pg_snapshot_xmax(c.s1);
         c.position := 0;
       end if;
+      select j.* into e from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
+        and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
+        order by j.lane, j.xid, j.position limit 1;
+      if found then
+        perform from job j where j.lane = p_lane and (j.xid, j.position) > (e.xid, e.position)
+          and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
+          order by j.lane, j.xid, j.position limit 1;
+        if not found then
+          insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, lane, count, open, bytes,
+              first_segment, last_segment, s1, s2, positions)
+            values (new_lease(), e.xid, e.position, c.claimed + 1, e.position, greatest(c.peak, e.position), p_worker, clock(),
+              p_lane, 1, 1, octet_length(e.args), e.segment, e.segment, c.s1, c.s2, array[e.position])
+            returning id, 1, lease.bytes, array[coalesce(e.id, e.position)], array[e.enqueued_at], array[e.args],
+              array[e.attempt + 1::bigint], array[e.crashes::bigint], array[e.max_attempts::bigint], array[e.timeout_ms],
+              array[(extract(epoch from e.expires_at - clock()) * 1000000)::bigint], true, v_round = 2
+            into lease, taken, bytes, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in,
+              moved, emptied;
+          return;
+        end if;
+      end if;
+    end if;
+    -- There is no lane 0: whoever asks for it wants this statement planned.
+    if not v_careful and (found or p_lane = 0) then
       with entry as materialized (
         select j.xid, j.position, j.segment, j.id, j.enqueued_at, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.expires_at,
           j.args
@@ -107,6 +135,7 @@ begin
       from whole left join made on true;
       moved := lease is not null;
       v_careful := taken > 0 and not moved;
+      emptied := moved and taken < p_limit and v_round = 2;
     end if;
     if v_careful then
       select t.* into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in, taken, bytes, moved
@@ -225,6 +254,7 @@ declare
   v_taken int;
   v_size bigint;
   v_moved boolean;
+  v_emptied boolean;
   l record;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then perform check_isolation(); end if;
@@ -263,8 +293,9 @@ begin
       priority := l.priority;
       loop
         select t.lease, t.ids, t.enqueued_at, t.args, t.attempts, t.crashes, t.max_attempts, t.timeouts_ms, t.expire_in, t.taken,
-            t.bytes, t.moved
-          into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in, v_taken, v_size, v_moved
+            t.bytes, t.moved, t.emptied
+          into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in, v_taken, v_size, v_moved,
+            v_emptied
           from take(l.id, p_worker, v_n, v_bytes) t;
         exit when not v_moved;
         if v_taken = 0 then
@@ -279,7 +310,7 @@ begin
         v_total := v_total - v_taken;
         v_limits[l.want] := v_limits[l.want] - v_taken;
         v_n := least(v_total, v_limits[l.want], 4096);
-        exit when v_n <= 0 or v_bytes <= 0;
+        exit when v_emptied or v_n <= 0 or v_bytes <= 0;
       end loop;
     end loop;
     if v_total < p_limit then return; end if;

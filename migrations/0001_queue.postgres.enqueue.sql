@@ -72,18 +72,32 @@ create function enqueue_batch(
   p_times bigint[] default null, p_expire_in bigint[] default null, p_expire_at bigint[] default null
 ) returns bigint[] language plpgsql security definer set search_path from current as $$
 declare
+  v_lane lane;
   v_lanes int[];
   v_ids bigint[];
   v_now timestamptz := clock();
   v_segment int;
+  v_is_plain boolean := p_delays is null and p_times is null and p_expire_in is null and p_expire_at is null;
 begin
+  -- The commonest of all: one job for now. A producer waits for it, and a worker for him.
+  if v_is_plain and cardinality(p_args) = 1 then
+    select * into v_lane from lane
+      where queue = p_queues[1] and kind = p_kinds[1] and priority = p_priorities[1];
+    if found then
+      insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
+        values ((select last_value from segment_number), v_lane.id, v_now, p_max_attempts[1], p_timeouts[1], p_args[1])
+        returning array[position] into v_ids;
+      if pg_sequence_last_value(v_lane.flag) > 1 then perform wake_lane(v_lane.flag); end if;
+      return v_ids;
+    end if;
+  end if;
   -- In one order for everybody, as making a lane locks it.
   perform lane_of(q, k, p) from (
     select q, k, p from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p) order by q, k, p) l;
   select array_agg(lane_of(q, k, p) order by n) into v_lanes
     from unnest(p_queues, p_kinds, p_priorities) with ordinality as l(q, k, p, n);
   select last_value into v_segment from segment_number;
-  if p_delays is null and p_times is null and p_expire_in is null and p_expire_at is null then
+  if v_is_plain then
     with entry as (
       insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
       select v_segment, v_lanes[coalesce(j.lane, 1)], v_now, j.max_attempts, j.timeout_ms, j.args

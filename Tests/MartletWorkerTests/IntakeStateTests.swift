@@ -88,6 +88,18 @@ import Testing
         #expect(plan(state.next(now: at(7)))?.limit == 2, "a full answer says that there may be more")
     }
 
+    @Test func `the more trickles in, the longer it rests, and not for ever`() {
+        var state = state(2_000)
+        for (found, rest) in [(2, 1), (20, 5), (1_000, 10)] as [(Int, Int64)] {
+            #expect(plan(state.next(now: at(0))) != nil)
+            state.answered(jobs: found, now: at(0))
+            state.hinted()
+            #expect(state.next(now: at(0)) == .wait(at(rest)))
+            #expect(plan(state.next(now: at(rest))) != nil)
+            state = self.state(2_000)
+        }
+    }
+
     @Test func `what is claimed ahead is bounded by the size of its args`() {
         var state = state(4)
         start(&state, 0, slots: 4)

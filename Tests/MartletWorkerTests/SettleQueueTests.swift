@@ -8,15 +8,15 @@ import Testing
     @Test func `what comes during a flush goes with the next one`() {
         var queue = SettleQueue()
         queue.add([settlement(1, 0)])
-        #expect(queue.flush().map(\.index) == [0])
+        #expect(queue.flush(now: at(0)).map(\.index) == [0])
         queue.add([settlement(1, 1), settlement(1, 2)])
-        #expect(queue.flush().map(\.index) == [0], "a flush that failed is tried again as it was")
+        #expect(queue.flush(now: at(0)).map(\.index) == [0], "a flush that failed is tried again as it was")
         #expect(queue.flushed().map(\.index) == [0])
-        #expect(queue.flush().map(\.index) == [1, 2])
+        #expect(queue.flush(now: at(0)).map(\.index) == [1, 2])
         #expect(!queue.isEmpty)
         _ = queue.flushed()
         #expect(queue.isEmpty)
-        #expect(queue.flush().isEmpty)
+        #expect(queue.flush(now: at(0)).isEmpty)
     }
 
     @Test func `a flush has a bound, and order is kept`() {
@@ -24,11 +24,35 @@ import Testing
         queue.add((0..<20_000).map { settlement(1, $0) })
         var seen: [Int] = []
         while !queue.isEmpty {
-            let batch = queue.flush()
+            let batch = queue.flush(now: at(0))
             #expect(batch.count <= SettleQueue.flushSize)
             seen += queue.flushed().map(\.index)
         }
         #expect(seen == Array(0..<20_000))
+    }
+
+    @Test func `endings of a lease wait for each other, but not long`() {
+        var queue = SettleQueue()
+        queue.add([settlement(1, 0)], of: settlement(1, 0).lease, isLast: false, now: at(0))
+        queue.add([settlement(2, 0)], of: settlement(2, 0).lease, isLast: false, now: at(1))
+        #expect(queue.flush(now: at(1)).isEmpty)
+        #expect(queue.due == at(2))
+        #expect(!queue.isDue && !queue.isEmpty && queue.count == 2)
+        queue.add([settlement(2, 1)], of: settlement(2, 0).lease, isLast: true, now: at(1))
+        #expect(queue.isDue)
+        #expect(queue.flush(now: at(1)).map(\.index) == [0, 1], "the whole second lease")
+        _ = queue.flushed()
+        #expect(queue.flush(now: at(2)).map(\.lease) == [settlement(1, 0).lease], "its time is over")
+        _ = queue.flushed()
+        #expect(queue.isEmpty && queue.due == nil)
+    }
+
+    @Test func `nothing is held back when there is no room for more`() {
+        var queue = SettleQueue()
+        let many = (0..<SettleQueue.capacity).map { settlement(1, $0) }
+        queue.add(many, of: many[0].lease, isLast: false, now: at(0))
+        #expect(queue.isFull)
+        #expect(!queue.flush(now: at(0)).isEmpty)
     }
 
     @Test func `it is full by number, and by the size of results`() {
@@ -37,7 +61,7 @@ import Testing
         #expect(!queue.isFull)
         queue.add([settlement(2, 0)])
         #expect(queue.isFull)
-        _ = queue.flush()
+        _ = queue.flush(now: at(0))
         #expect(queue.isFull, "until it is written")
         _ = queue.flushed()
         #expect(!queue.isFull)

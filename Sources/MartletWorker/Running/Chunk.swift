@@ -1,5 +1,6 @@
 import MartletCore
 import MartletStore
+import Synchronization
 
 /// A lease as the worker holds it.
 final class Chunk: Sendable {
@@ -10,14 +11,20 @@ final class Chunk: Sendable {
     let claimedAt: Moment
     /// Whether any of its jobs may be too late when its turn comes.
     let mayExpire: Bool
+    /// Jobs whose ending has not been heard of.
+    private let open: Atomic<Int>
 
     init(lease: Lease, kind: Int, session: Int, claimedAt: Moment) {
         mayExpire = lease.jobs.contains { $0.expiresIn != nil }
+        open = Atomic(lease.jobs.count)
         self.lease = lease
         self.kind = kind
         self.session = session
         self.claimedAt = claimedAt
     }
+
+    /// - Returns: whether these were its last.
+    func ended(_ jobs: Int) -> Bool { open.subtract(jobs, ordering: .relaxed).newValue <= 0 }
 }
 
 /// Some jobs of a chunk, not begun.

@@ -208,7 +208,7 @@ final class Floor: Sendable {
     func settle(_ slot: Slot) {
         let (ended, work) = slot.takeEnded()
         if adapts[work.chunk.kind], !ended.isEmpty { state.withLock { $0.count(ended, of: work) } }
-        settler.add(ended)
+        settler.add(ended, of: work.chunk)
     }
 
     private func carryOut(_ aftermath: FloorState.Aftermath) {

@@ -2,28 +2,59 @@ import MartletCore
 import MartletStore
 
 /// Endings on their way to the store. One flush at a time; what comes meanwhile goes with the next one.
+///
+/// A lease that is settled whole costs the store one write, in pieces several. So endings of a lease whose other jobs still run
+/// are held back, but no longer than ``hold``.
 struct SettleQueue {
+    private struct Held {
+        let since: Moment
+        var settlements: [Settlement] = []
+    }
+
+    /// How long an ending waits for others of its lease.
+    static let hold: Duration = .milliseconds(2)
     /// In endings, each result counted with its size: bounds memory while the store is slow or away.
     static let capacity = 65_536
     /// Endings in one flush: bounds the store's transaction.
     static let flushSize = 8_192
 
+    private var held: [LeaseID: Held] = [:]
     private var pending: [Settlement] = []
     private var weight = 0
     private var inFlight: [Settlement] = []
 
     var isFull: Bool { weight >= Self.capacity }
-    var isEmpty: Bool { pending.isEmpty && inFlight.isEmpty }
-    var count: Int { pending.count + inFlight.count }
+    var isEmpty: Bool { pending.isEmpty && held.isEmpty && inFlight.isEmpty }
+    var count: Int { held.values.reduce(pending.count + inFlight.count) { $0 + $1.settlements.count } }
+    /// Whether there is something to write, and nothing on its way.
+    var isDue: Bool { !pending.isEmpty && inFlight.isEmpty }
+    /// When what is held back is to be written at the latest.
+    var due: Moment? { held.values.map { $0.since + Self.hold }.min() }
 
+    /// What waits for nothing.
     mutating func add(_ settlements: [Settlement]) {
         pending.append(contentsOf: settlements)
         for settlement in settlements { weight += Self.weight(of: settlement) }
     }
 
+    /// Some of one lease.
+    /// - Parameter isLast: no other of its jobs still runs.
+    mutating func add(_ settlements: [Settlement], of lease: LeaseID, isLast: Bool, now: Moment) {
+        guard !isLast else {
+            if let others = held.removeValue(forKey: lease) { pending.append(contentsOf: others.settlements) }
+            return add(settlements)
+        }
+        held[lease, default: Held(since: now)].settlements.append(contentsOf: settlements)
+        for settlement in settlements { weight += Self.weight(of: settlement) }
+    }
+
     /// - Returns: what to write now; the same as before when the last flush failed.
-    mutating func flush() -> [Settlement] {
+    mutating func flush(now: Moment) -> [Settlement] {
         if inFlight.isEmpty {
+            for (lease, others) in held where isFull || others.since + Self.hold <= now {
+                pending.append(contentsOf: others.settlements)
+                held[lease] = nil
+            }
             if pending.count <= Self.flushSize {
                 swap(&inFlight, &pending)
             } else {

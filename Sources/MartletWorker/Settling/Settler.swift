@@ -2,7 +2,8 @@ import MartletCore
 import MartletStore
 import Synchronization
 
-/// Writes endings: at once when idle, gathered while a flush is under way, for as long as it takes when the store is away.
+/// Writes endings: whole leases at once when idle, gathered while a flush is under way, for as long as it takes when the store
+/// is away.
 final class Settler: Sendable {
     private struct State {
         var queue = SettleQueue()
@@ -28,13 +29,26 @@ final class Settler: Sendable {
 
     func add(_ settlements: [Settlement]) {
         guard !settlements.isEmpty else { return }
-        let wasEmpty = state.withLock { state in
+        add { $0.add(settlements) }
+    }
+
+    /// Of runs of a lease, of which others may be under way.
+    func add(_ settlements: [Settlement], of chunk: Chunk) {
+        guard !settlements.isEmpty else { return }
+        let isLast = chunk.ended(settlements.count)
+        let now = Moment.now
+        add { $0.add(settlements, of: chunk.lease.id, isLast: isLast, now: now) }
+    }
+
+    private func add(_ body: (inout SettleQueue) -> Void) {
+        let mustWake = state.withLock { state in
             guard !state.isClosed else { return false }
-            defer { state.queue.add(settlements) }
-            return state.queue.isEmpty
+            let (wasEmpty, wasDue) = (state.queue.isEmpty, state.queue.isDue)
+            body(&state.queue)
+            return wasEmpty || !wasDue && state.queue.isDue
         }
         // The loop looks again by itself after each flush.
-        if wasEmpty { work.raise() }
+        if mustWake { work.raise() }
     }
 
     /// Waits while too much is on its way: runners stop taking jobs they could not settle.
@@ -55,11 +69,11 @@ final class Settler: Sendable {
     func run(lost: @Sendable (Set<LeaseID>) -> Void) async {
         var backoff = Backoff()
         while true {
-            let (batch, isClosed) = state.withLock { ($0.queue.flush(), $0.isClosed) }
+            let (batch, due, isClosed) = state.withLock { ($0.queue.flush(now: .now), $0.queue.due, $0.isClosed) }
             if isClosed { return }
             if batch.isEmpty {
-                empty.raise()
-                await work.wait(atMost: .seconds(3_600))
+                if due == nil { empty.raise() }
+                await work.wait(atMost: due.map { $0 - .now } ?? .seconds(3_600))
                 continue
             }
             do {
