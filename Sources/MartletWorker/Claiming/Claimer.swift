@@ -93,6 +93,7 @@ struct Claimer {
             // Of kinds it did not ask for, their slots being taken, nobody was told that it sleeps.
             let askedForAll = plan.wants.count == floor.handlers.count
             floor.accept(leases, session: session, isCertain: leases.isEmpty && askedForAll && store.hintsAreCertain)
+            if floor.isSparing, await isWritten() { floor.spared() }
             return true
         } catch {
             floor.unanswered()
@@ -107,9 +108,7 @@ struct Claimer {
     /// after it was looked at is found in the next.
     /// - Parameter due: told how long the next delayed job waits, where one does.
     private func confirmQuiet(_ backoff: inout Backoff, _ due: inout Duration?) async -> Bool {
-        while !(await floor.settler.flushed(within: configuration.poll)) {
-            if floor.isStopping { return true }
-        }
+        guard await isWritten() else { return true }
         let recovered: Int
         do {
             recovered = try await recovery.run()
@@ -129,6 +128,15 @@ struct Claimer {
             floor.confirmed(moved: nil)
             return await waitOut(error, .promote, &backoff)
         }
+    }
+
+    /// All endings so far.
+    /// - Returns: false when the worker stops before.
+    private func isWritten() async -> Bool {
+        while !(await floor.settler.flushed(within: configuration.poll)) {
+            if floor.isStopping { return false }
+        }
+        return true
     }
 
     /// How many jobs a drain leaves for later; nil when that cannot be learned, which is no reason not to end.
