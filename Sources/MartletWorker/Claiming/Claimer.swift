@@ -37,7 +37,7 @@ struct Claimer {
             case .confirmQuiet:
                 isGoing = await confirmQuiet(&backoff, &due)
             case .drained:
-                herald.tell(.drained(later: await later(), next: due))
+                herald.tell(.drained(await leftovers(), next: due))
                 drained()
                 return
             case .stopped:
@@ -139,11 +139,10 @@ struct Claimer {
         return true
     }
 
-    /// How many jobs a drain leaves for later; nil when that cannot be learned, which is no reason not to end.
-    private func later() async -> Int? {
+    /// nil when that cannot be learned, which is no reason not to end.
+    private func leftovers() async -> Leftovers? {
         do {
-            let counts = try await store.stats().counts
-            return (counts[.scheduled] ?? 0) + (counts[.retryable] ?? 0)
+            return Leftovers(try await store.stats(), queues: configuration.queues)
         } catch {
             _ = access.failed(error, .claim)
             return nil
