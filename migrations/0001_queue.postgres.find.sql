@@ -104,3 +104,75 @@ begin
       from job w join lane la on la.id = w.lane where w.position = j.position and w.segment = j.segment;
   end if;
 end $$;
+
+-- Where one of several jobs is: its lane, and with an entry in the log that entry, and the lease that holds it, at index.
+create type place as (n int, id bigint, state text, lane int, segment int, cursor bigint, lease bigint, index int);
+
+-- Where jobs are, as find() says of one: a row for each, in which n says where it was first named; without a state where there
+-- is no such job. However many are asked for, a lane's cursor and a lease's row are read once: jobs that are in the log are
+-- gone through in its order, in which those of a lease follow each other.
+create function places(p_ids bigint[]) returns setof place language plpgsql stable set search_path from current
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+declare
+  p place;
+  e record;
+  c lease;
+  -- The lease at hand: its places, and the index of the last one that was asked for, from 1.
+  v_lease bigint;
+  v_positions bigint[];
+  v_endings bytea;
+  v_revoked boolean;
+  v_at int;
+  v_mark int;
+begin
+  for e in
+    select g.n, g.id, coalesce(f.state, d.state) as state, coalesce(f.lane, d.lane, j.lane) as lane, j.segment, j.xid, j.position,
+      exists (select 1 from tombstone t where t.lane = j.lane and t.position = j.position) as passed
+    from (select min(u.n)::int as n, u.id from unnest(p_ids) with ordinality u(id, n) group by u.id) g
+    left join failed f on f.id = g.id
+    left join delayed d on d.id = g.id
+    left join lateral (
+      select * from (
+        -- Not by position alone: see find().
+        (select * from job where id = g.id and f.id is null and d.id is null order by position + 0 desc limit 1)
+        union all
+        (select * from job where position = g.id and id is null and f.id is null and d.id is null limit 1)) e
+      order by position desc limit 1) j on true
+    order by j.lane, j.position
+  loop
+    p := row(e.n, e.id, e.state, e.lane, e.segment, e.position, null, null);
+    if e.position is not null then
+      if c.lane is distinct from e.lane then
+        select * into c from lease where lane = e.lane order by lane desc, id desc limit 1;
+        v_lease := null;
+        v_positions := null;
+      end if;
+      if not is_claimed(c, e.xid, e.position) then
+        if not e.passed then p.state := 'available'; end if;
+      else
+        v_at := v_at + 1;
+        if v_positions[v_at] is distinct from e.position then
+          v_at := array_position(v_positions, e.position);
+          if v_at is null then
+            -- More often than not the next one holds it; otherwise it is searched for.
+            for v_try in 1..2 loop
+              -- Unpacked once: an element is then read without the rest.
+              select l.id, l.positions, l.endings || '', l.revoked_at is not null into v_lease, v_positions, v_endings, v_revoked
+                from lease l where l.id = case v_try
+                  when 1 then (select n.id from lease n where n.lane = e.lane and n.id > v_lease order by n.lane, n.id limit 1)
+                  else lease_of(e.lane, e.xid, e.position) end;
+              v_at := array_position(v_positions, e.position);
+              exit when v_at is not null;
+            end loop;
+          end if;
+        end if;
+        v_mark := coalesce(get_byte(v_endings, v_at - 1), 0);
+        p.state := case when v_at is null then null when v_mark = 1 then 'completed'
+          when v_mark = 0 and not v_revoked then 'running' end;
+        p.lease := v_lease;
+        p.index := v_at - 1;
+      end if;
+    end if;
+    return next p;
+  end loop;
+end $$;

@@ -211,6 +211,36 @@ struct directory_entry {
     char name[];
 };
 
+/// A directory that is read without the library, which would allocate: this is the child of a process with threads.
+struct directory {
+    int file;
+    long length;
+    long offset;
+    _Alignas(struct directory_entry) char entries[4096];
+};
+
+static int open_directory(struct directory *directory, const char *path) {
+    directory->file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    directory->length = 0;
+    directory->offset = 0;
+    return directory->file != -1;
+}
+
+/// The next name in it; NULL: no more, and it is closed.
+static const char *next_name(struct directory *directory) {
+    if (directory->offset >= directory->length) {
+        directory->offset = 0;
+        directory->length = syscall(SYS_getdents64, directory->file, directory->entries, sizeof directory->entries);
+        if (directory->length <= 0) {
+            close(directory->file);
+            return NULL;
+        }
+    }
+    struct directory_entry *entry = (struct directory_entry *)(directory->entries + directory->offset);
+    directory->offset += entry->length;
+    return entry->name;
+}
+
 static pid_t parent_of(const char *process) {
     char path[64], text[512];
     snprintf(path, sizeof path, "/proc/%.16s/stat", process);
@@ -223,19 +253,12 @@ static pid_t parent_of(const char *process) {
 
 /// What the kernel lists where it is configured to, found by asking all processes for their parent.
 static int scan_children(pid_t parent, int count) {
-    char entries[4096];
-    int directory = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory == -1) return count;
-    long length;
-    while ((length = syscall(SYS_getdents64, directory, entries, sizeof entries)) > 0) {
-        for (long offset = 0; offset < length;) {
-            struct directory_entry *entry = (struct directory_entry *)(entries + offset);
-            offset += entry->length;
-            if (entry->name[0] < '1' || entry->name[0] > '9' || parent_of(entry->name) != parent) continue;
-            if (count < MAX_PROCESSES) processes[count++] = atoi(entry->name);
-        }
+    struct directory directory;
+    if (!open_directory(&directory, "/proc")) return count;
+    for (const char *name; (name = next_name(&directory)) != NULL;) {
+        if (name[0] < '1' || name[0] > '9' || parent_of(name) != parent) continue;
+        if (count < MAX_PROCESSES) processes[count++] = atoi(name);
     }
-    close(directory);
     return count;
 }
 
@@ -267,21 +290,15 @@ static int64_t private_bytes(pid_t process) {
 /// Any of its threads may have started processes.
 static int add_descendants(pid_t process, int count) {
     if (!lists_children()) return scan_children(process, count);
-    char path[96], entries[2048];
+    char path[96];
     snprintf(path, sizeof path, "/proc/%d/task", process);
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory == -1) return count;
-    long length;
-    while ((length = syscall(SYS_getdents64, directory, entries, sizeof entries)) > 0) {
-        for (long offset = 0; offset < length;) {
-            struct directory_entry *entry = (struct directory_entry *)(entries + offset);
-            offset += entry->length;
-            if (entry->name[0] == '.') continue;
-            snprintf(path, sizeof path, "/proc/%d/task/%.16s/children", process, entry->name);
-            count = add_children(path, count);
-        }
+    struct directory directory;
+    if (!open_directory(&directory, path)) return count;
+    for (const char *name; (name = next_name(&directory)) != NULL;) {
+        if (name[0] == '.') continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%.16s/children", process, name);
+        count = add_children(path, count);
     }
-    close(directory);
     return count;
 }
 

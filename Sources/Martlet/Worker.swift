@@ -76,8 +76,9 @@ public final class Worker: Service {
     /// in a child, wherever the logging system was bootstrapped to before this call; a child's standard output and error are
     /// the worker's.
     ///
-    /// A program that calls it can also run the suspects alone when it has crashed: each job that the worker held at that
-    /// moment gets a child of its own the next time, so that the culprit takes nobody with it.
+    /// A program that calls it can also run suspects alone: a job that two workers held when they died gets a child of its own
+    /// the next time, so that the culprit takes nobody with it. One that was held by a single worker that died runs beside few
+    /// such jobs at a time.
     ///
     /// - Parameters:
     ///   - jobs: those with ``Executor/process`` at least; of the others, those that shall run alone after a crash.

@@ -21,6 +21,13 @@ enum Whereabouts {
 
     /// nil: there is no such job, or its retention is over.
     static func find(_ id: JobID, _ db: Database) throws -> Whereabouts? {
+        var lease: OpenLease?
+        return try find(id, &lease, db)
+    }
+
+    /// - Parameter lease: the one that held the last job that was looked for, in the same transaction and with nothing settled
+    ///   meanwhile. Jobs that are named one after the other are mostly neighbours, and a lease may hold thousands.
+    static func find(_ id: JobID, _ lease: inout OpenLease?, _ db: Database) throws -> Whereabouts? {
         if let state = try db.first("select state from martlet_failed where id = ?", .int(id.rawValue), read: { $0.text(0) })
         {
             return .failed(JobState(rawValue: state) ?? .failed)
@@ -31,9 +38,9 @@ enum Whereabouts {
             return .delayed(Delayed.state(state))
         }
         guard let entry = try newestEntry(of: id, db) else { return nil }
-        guard let lease = try lease(reaching: entry, db) else {
-            return try isTombstoned(entry, db) ? nil : .waiting(entry)
-        }
+        let isNeighbour = lease.map { $0.lane == entry.lane && $0.positions.index(of: entry.position) != nil } ?? false
+        if !isNeighbour { lease = try Self.lease(reaching: entry, db) }
+        guard let lease else { return try isTombstoned(entry, db) ? nil : .waiting(entry) }
         // Entries stay when their job has moved on, and when it has been removed for good.
         guard let index = lease.positions.index(of: entry.position) else { return nil }
         switch lease.marks[index] {

@@ -54,7 +54,7 @@ package protocol JobStore: Sendable {
     /// - Returns: how many were moved, and when the next one is due. Call again at once while `moved == limit`.
     func promote(limit: Int) async throws(StoreError) -> PromotionReply
 
-    /// Repairs jobs named one by one, in one transaction:
+    /// Repairs jobs named one by one, in one transaction; one that is named twice is meant once:
     /// - cancel ends waiting jobs as `cancelled`; running ones are asked to stop, and end when their worker settles them. However
     ///   such a run ends, it is not run again.
     /// - retry makes failed, cancelled, scheduled and retryable jobs available now.

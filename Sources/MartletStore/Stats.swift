@@ -5,10 +5,13 @@ package struct StoreStats: Sendable, Equatable {
     package let counts: [JobState: Int]
     /// How long the job that has been available longest has waited; nil when none is.
     package let oldestAvailable: Duration?
+    /// How many are available in each paused queue that holds any.
+    package let paused: [String: Int]
 
-    package init(counts: [JobState: Int], oldestAvailable: Duration?) {
+    package init(counts: [JobState: Int], oldestAvailable: Duration?, paused: [String: Int] = [:]) {
         self.counts = counts
         self.oldestAvailable = oldestAvailable
+        self.paused = paused
     }
 }
 

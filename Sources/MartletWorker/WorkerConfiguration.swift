@@ -36,8 +36,7 @@ package struct WorkerConfiguration: Sendable {
     package var cleaning: Duration
     /// What is kept out of errors and the log.
     package var redaction: Redaction
-    /// At most this many jobs at a time whose worker died under them, each in a process of its own: they may be what kills
-    /// workers, and their processes take memory.
+    /// At most this many jobs at a time of ``Suspicion/grave`` suspicion, each in a process of its own: these take memory.
     package var suspects = ProcessInfo.processInfo.activeProcessorCount
 
     package init(

@@ -45,9 +45,9 @@ package enum WorkerEvent: Sendable {
     case storeUnavailable(StoreError)
     /// Every kind of call that failed has succeeded again, or something was durably written.
     case storeAvailable
-    /// Nothing is left to do now, and the worker was asked to end then. So many jobs, of all kinds, wait for a later time,
-    /// the next of them for so long; nil: the store did not say.
-    case drained(later: Int?, next: Duration?)
+    /// Nothing is left to do now, and the worker was asked to end then. What is left for others, or for later, and how long
+    /// until the next of those is due; nil: the store did not say.
+    case drained(Leftovers?, next: Duration?)
     case stopping(StopMode)
     /// The worker ends, and could not write how so many jobs ended: they run again once its lease is over.
     case unsettled(Int)

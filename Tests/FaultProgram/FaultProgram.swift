@@ -7,7 +7,8 @@ import Martlet
 ///
 /// ```
 /// FaultProgram enqueue GOOD THROWING TRAPPING HANGING LEAKING
-/// FaultProgram work CONCURRENCY            until nothing is left
+/// FaultProgram work CONCURRENCY            until nothing is left, or with STAY until a signal comes
+/// FaultProgram crowd JOBS                  enqueues one that traps, and jobs that wait for a moment beside it
 /// FaultProgram hoard JOBS                  enqueues jobs that leak 10 MB each in the worker; MAX_MEMORY limits it, in MiB
 /// FaultProgram compute JOBS CONCURRENCY    prints how many seconds they took
 /// FaultProgram probe ACT PATH              one small job, until nothing is left
@@ -16,6 +17,7 @@ import Martlet
 @main struct FaultProgram {
     static let jobs: [any Job.Type] = [
         Good.self, Throwing.self, Trapping.self, Hanging.self, Leaking.self, Computing.self, Probing.self, Hoarding.self,
+        Waiting.self,
     ]
 
     static func main() async throws {
@@ -27,6 +29,9 @@ import Martlet
         switch words.first {
         case "enqueue": try await enqueue(client, numbers)
         case "work": try await work(client, concurrency: numbers[0])
+        case "crowd":
+            try await client.enqueue(Trapping(number: 0))
+            try await client.enqueue(contentsOf: (0..<numbers[0]).map { Waiting(number: $0) })
         case "hoard": try await client.enqueue(contentsOf: (0..<numbers[0]).map { Hoarding(number: $0) })
         case "compute": try await compute(client, jobs: numbers[0], concurrency: numbers[1])
         case "probe":
@@ -54,7 +59,7 @@ import Martlet
     private static func work(_ client: Client, concurrency: Int) async throws {
         var configuration = Worker.Configuration()
         configuration.concurrency = concurrency
-        configuration.drain = true
+        configuration.drain = ProcessInfo.processInfo.environment["STAY"] == nil
         configuration.lease = .seconds(5)
         configuration.environment = ["FAULT_*"]
         if let mebibytes = ProcessInfo.processInfo.environment["MAX_MEMORY"].flatMap({ Int($0) }) {
@@ -91,6 +96,15 @@ struct Good: Job {
 
     func run(_ context: JobContext) async throws {
         try await Task.sleep(for: .milliseconds(5))
+    }
+}
+
+struct Waiting: Job {
+    static let kind = "waiting"
+    let number: Int
+
+    func run(_ context: JobContext) async throws {
+        try await Task.sleep(for: .milliseconds(200))
     }
 }
 

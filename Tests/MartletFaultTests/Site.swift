@@ -106,6 +106,8 @@ final class Running: @unchecked Sendable {
         process.terminationHandler = { _ in continuation.finish() }
     }
 
+    var isRunning: Bool { process.isRunning }
+
     func kill() { Glibc.kill(process.processIdentifier, SIGKILL) }
     func terminate() { Glibc.kill(process.processIdentifier, SIGTERM) }
 

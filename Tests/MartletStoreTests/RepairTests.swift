@@ -139,16 +139,65 @@ import Testing
         }
     }
 
+    @Test(arguments: Engine.allCases, Repair.allCases)
+    func `of jobs in many places, named in any order and some of them twice, each is found where it is`(
+        _ engine: Engine, _ repair: Repair
+    ) async throws {
+        try await withStore(engine) { fixture in
+            var random = SplitMix64(seed: 11)
+            let worker = try await fixture.worker()
+            let endings: [Ending?] = [
+                nil, nil, .completed(result: nil), .failed(.boom, .exhausted), .cancelled, .givenBack,
+                .retryable(.boom, after: .seconds(600)), .retryable(.boom, after: .zero),
+            ]
+            var ids: [JobID] = []
+            for kind in ["a", "b", "a", "b"] {
+                ids += try await fixture.enqueue(kind, count: 60)
+                ids += try await fixture.enqueue(kind, count: 3, start: .after(.seconds(600)))
+                for limit in [40, 1, 1, 7] {
+                    for lease in try await fixture.claim(worker, "a", "b", limit: limit) {
+                        for index in lease.jobs.indices {
+                            guard let ending = endings.randomElement(using: &random)! else { continue }
+                            try await fixture.settle(lease, index, ending)
+                        }
+                    }
+                }
+            }
+            var before: [JobID: JobState] = [:]
+            for id in ids { before[id] = try await fixture.state(id) }
+            #expect(Set(before.values) == Set(JobState.allCases))
+            ids.shuffle(using: &random)
+            let named = ids + ids.prefix(50)
+            let reply = try await fixture.store.repair(repair, named, only: nil, dryRun: false, attempts: nil)
+            #expect(reply.changed == ids.count { repair.states.contains(before[$0]!) })
+            #expect(reply.requested == (repair == .cancel ? ids.count { before[$0] == .running } : 0))
+            #expect(reply.missing.isEmpty)
+            let refused = ids.filter { !repair.states.contains(before[$0]!) }
+            #expect(reply.refused == refused.map { RepairReply.Refusal(id: $0, state: before[$0]!) })
+            for id in ids {
+                let after = try await fixture.state(id)
+                switch repair {
+                case _ where !repair.states.contains(before[id]!): #expect(after == before[id])
+                case .retry: #expect(after == .available)
+                case .cancel: #expect(after == (before[id] == .running ? .running : .cancelled))
+                case .discard: #expect(after == nil)
+                }
+            }
+            let asked = try fixture.store.heartbeat(worker).cancelled
+            #expect(asked.count == reply.requested && Set(asked).count == reply.requested)
+        }
+    }
+
     @Test(arguments: Engine.allCases)
     func `a selection of running jobs asks each of them once`(_ engine: Engine) async throws {
         try await withStore(engine) { fixture in
-            try await fixture.enqueue(count: 1_200)
+            try await fixture.enqueue(count: 3_000)
             let worker = try await fixture.worker()
-            _ = try await fixture.claim(worker, limit: 1_200)
+            _ = try await fixture.claim(worker, limit: 3_000)
             let selection = JobSelection.matching(states: [.running], filter: JobFilter())
             let reply = try await fixture.store.cancel(selection)
-            #expect(reply.changed == 1_200 && reply.requested == 1_200)
-            #expect(try fixture.store.heartbeat(worker).cancelled.count == 1_200)
+            #expect(reply.changed == 3_000 && reply.requested == 3_000)
+            #expect(try fixture.store.heartbeat(worker).cancelled.count == 3_000)
         }
     }
 

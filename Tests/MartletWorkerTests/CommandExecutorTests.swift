@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Logging
 import MartletCore
+import MartletTestSupport
 import Testing
 
 @testable import MartletWorker
@@ -38,12 +39,6 @@ import Testing
     }
 
     private struct Unexpected: Error { let outcome: Outcome }
-
-    private func isAlive(_ pid: pid_t) -> Bool {
-        // A killed process that nobody has reaped yet is a zombie, and dead for our purposes.
-        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
-        return !stat.drop { $0 != ")" }.dropFirst(2).hasPrefix("Z")
-    }
 
     // MARK: In and out
 

@@ -53,21 +53,51 @@ import Testing
             try await fixture.enqueue("work", count: 2, start: .after(.seconds(7_200)))
             var configuration = WorkerConfiguration.quick
             configuration.drain = true
-            let said = Mutex<[(Int?, Duration?)]>([])
+            let said = Mutex<[(Leftovers?, Duration?)]>([])
             let failing = Handler(
                 kind: "work", retry: RetryPolicy(backoff: .fixed(.seconds(3_600)), jitter: 0)
             ) { _ in .retry(JobError(type: "test", message: "no")) }
             let worker = WorkerService(
                 store: fixture.store, handlers: [failing], configuration: configuration, logger: .silent
             ) { event in
-                if case .drained(let later, let next) = event { said.withLock { $0.append((later, next)) } }
+                if case .drained(let leftovers, let next) = event { said.withLock { $0.append((leftovers, next)) } }
             }
             try await worker.run()
             let all = said.withLock { $0 }
             #expect(all.count == 1)
-            #expect(all[0].0 == 3)
+            #expect(all[0].0?.later == 3 && all[0].0?.paused == [:])
             let next = try #require(all[0].1)
             #expect(next > .seconds(3_000) && next <= .seconds(3_600))
+        }
+    }
+
+    @Test(arguments: Engine.allCases, [nil, ["open", "shut"]] as [[String]?])
+    func `a drain says what waits in paused queues, of those that are its business`(
+        _ engine: Engine, _ queues: [String]?
+    ) async throws {
+        try await withStore(engine) { fixture in
+            for queue in ["shut", "also-shut", "empty"] { _ = try await fixture.store.pause(queue: queue, true) }
+            try await fixture.enqueue("work", count: 2, queue: "open")
+            try await fixture.enqueue("work", count: 3, queue: "shut")
+            try await fixture.enqueue("other", count: 4, queue: "shut", priority: 1)
+            try await fixture.enqueue("work", count: 1, queue: "shut", start: .after(.seconds(7_200)))
+            try await fixture.enqueue("work", count: 5, queue: "also-shut")
+            var configuration = WorkerConfiguration.quick
+            configuration.drain = true
+            configuration.queues = queues
+            let said = Mutex<[Leftovers?]>([])
+            let worker = WorkerService(
+                store: fixture.store, handlers: [Handler(kind: "work", run: done)], configuration: configuration,
+                logger: .silent
+            ) { event in
+                if case .drained(let leftovers, _) = event { said.withLock { $0.append(leftovers) } }
+            }
+            try await worker.run()
+            #expect(worker.tally.completed == 2)
+            let all = said.withLock { $0 }
+            #expect(all.count == 1)
+            #expect(all[0]?.later == 1)
+            #expect(all[0]?.paused == (queues == nil ? ["shut": 7, "also-shut": 5] : ["shut": 7]))
         }
     }
 }

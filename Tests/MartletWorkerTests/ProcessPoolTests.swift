@@ -40,11 +40,6 @@ import Testing
 
     private struct Unexpected: Error { let outcome: Outcome }
 
-    private func isAlive(_ pid: pid_t) -> Bool {
-        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
-        return !stat.drop { $0 != ")" }.dropFirst(2).hasPrefix("Z")
-    }
-
     private func pid(in file: String) throws -> pid_t { try #require(pid_t(String(contentsOfFile: file, encoding: .utf8))) }
 
     private final class Heard: ProgressSink {

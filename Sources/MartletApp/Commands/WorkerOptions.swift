@@ -10,7 +10,8 @@ struct WorkerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Only these queues, separated by commas. (default: all)", valueName: "a,b"))
     var queues: String?
 
-    @Flag(help: "End when nothing is available, running or due; says how many jobs wait for a later time.")
+    @Flag(
+        help: "End when nothing is available, running or due; says how many jobs wait for a later time or in paused queues.")
     var drain = false
 
     @Flag(help: "With status 1 if a job ended failed.")

@@ -35,7 +35,10 @@ struct Stats: Sendable {
 
     func run(_ database: Database) async throws(StoreError) -> StoreStats {
         let lanes = try await all(database)
-        return StoreStats(counts: Self.sum(lanes), oldestAvailable: lanes.compactMap(\.oldest).max())
+        let paused = lanes.filter(\.isPaused).map { ($0.queue, $0.counts[.available] ?? 0) }.filter { $0.1 > 0 }
+        return StoreStats(
+            counts: Self.sum(lanes), oldestAvailable: lanes.compactMap(\.oldest).max(),
+            paused: Dictionary(paused, uniquingKeysWith: +))
     }
 
     func queues(_ workers: [WorkerSummary], _ database: Database) async throws(StoreError) -> [QueueSummary] {

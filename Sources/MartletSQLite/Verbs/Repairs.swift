@@ -16,8 +16,10 @@ enum Repairs {
         var refused: [RepairReply.Refusal] = []
         var missing: [JobID] = []
         var tally = LaneTally()
-        for id in ids {
-            let place = try Whereabouts.find(id, db)
+        var seen: Set<JobID> = []
+        var lease: OpenLease?
+        for id in ids where seen.insert(id).inserted {
+            let place = try Whereabouts.find(id, &lease, db)
             if let states, !states.contains(where: { $0 == place?.state }) { continue }
             guard let place else {
                 missing.append(id)

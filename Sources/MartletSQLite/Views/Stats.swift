@@ -6,7 +6,10 @@ import MartletStore
 enum Stats {
     static func run(now: Timestamp, _ db: Database) throws -> StoreStats {
         let lanes = try all(now: now, db)
-        return StoreStats(counts: sum(lanes), oldestAvailable: lanes.compactMap(\.oldest).max())
+        let paused = lanes.filter { $0.isPaused }.map { ($0.key.queue, $0.counts[.available] ?? 0) }.filter { $0.1 > 0 }
+        return StoreStats(
+            counts: sum(lanes), oldestAvailable: lanes.compactMap(\.oldest).max(),
+            paused: Dictionary(paused, uniquingKeysWith: +))
     }
 
     static func queues(now: Timestamp, _ liveness: Liveness, _ db: Database) throws -> [QueueSummary] {

@@ -37,7 +37,7 @@ struct Claimer {
             case .confirmQuiet:
                 isGoing = await confirmQuiet(&backoff, &due)
             case .drained:
-                herald.tell(.drained(later: await later(), next: due))
+                herald.tell(.drained(await leftovers(), next: due))
                 drained()
                 return
             case .stopped:
@@ -93,6 +93,7 @@ struct Claimer {
             // Of kinds it did not ask for, their slots being taken, nobody was told that it sleeps.
             let askedForAll = plan.wants.count == floor.handlers.count
             floor.accept(leases, session: session, isCertain: leases.isEmpty && askedForAll && store.hintsAreCertain)
+            if floor.isSparing, await isWritten() { floor.spared() }
             return true
         } catch {
             floor.unanswered()
@@ -107,9 +108,7 @@ struct Claimer {
     /// after it was looked at is found in the next.
     /// - Parameter due: told how long the next delayed job waits, where one does.
     private func confirmQuiet(_ backoff: inout Backoff, _ due: inout Duration?) async -> Bool {
-        while !(await floor.settler.flushed(within: configuration.poll)) {
-            if floor.isStopping { return true }
-        }
+        guard await isWritten() else { return true }
         let recovered: Int
         do {
             recovered = try await recovery.run()
@@ -131,11 +130,19 @@ struct Claimer {
         }
     }
 
-    /// How many jobs a drain leaves for later; nil when that cannot be learned, which is no reason not to end.
-    private func later() async -> Int? {
+    /// All endings so far.
+    /// - Returns: false when the worker stops before.
+    private func isWritten() async -> Bool {
+        while !(await floor.settler.flushed(within: configuration.poll)) {
+            if floor.isStopping { return false }
+        }
+        return true
+    }
+
+    /// nil when that cannot be learned, which is no reason not to end.
+    private func leftovers() async -> Leftovers? {
         do {
-            let counts = try await store.stats().counts
-            return (counts[.scheduled] ?? 0) + (counts[.retryable] ?? 0)
+            return Leftovers(try await store.stats(), queues: configuration.queues)
         } catch {
             _ = access.failed(error, .claim)
             return nil

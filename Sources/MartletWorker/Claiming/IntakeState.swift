@@ -82,8 +82,8 @@ struct IntakeState {
     /// How many poll intervals an empty answer is believed when the store is certain to hint.
     static let certainPolls = 5
 
-    /// Jobs whose worker died under them, where such a job runs alone in a process of its own: few of them at a time. They hold
-    /// slots of their kind like others; while they wait for their turn, they take no room from the others.
+    /// Jobs of one ``Suspicion``: few of them at a time. They hold slots of their kind like others; while they wait for their
+    /// turn, they take no room from the others.
     private struct Suspects {
         let limit: Int
         var running = 0
@@ -93,7 +93,7 @@ struct IntakeState {
     private let concurrency: Int
     private let poll: Duration
     private var kinds: [Kind]
-    private var suspects: Suspects
+    private var suspects: [Suspicion: Suspects] = [:]
     private var inFlight: Question?
     /// How many jobs it asked for.
     private var asked = 0
@@ -109,9 +109,12 @@ struct IntakeState {
     /// Looks for dead workers that are under way: their jobs may appear in the log at any moment.
     private var recoveries = 0
 
-    /// - Parameter suspects: how many suspects at a time.
+    /// - Parameter suspects: how many jobs of grave suspicion at a time.
     init(concurrency: Int, limits: [Int?], suspects: Int = 1, poll: Duration, drain: Bool) {
-        self.suspects = Suspects(limit: max(suspects, 1))
+        for suspicion in Suspicion.allCases {
+            let limit = suspicion.limit(concurrency: concurrency, alone: suspects)
+            self.suspects[suspicion] = limit.map { Suspects(limit: $0) }
+        }
         self.concurrency = concurrency
         self.poll = poll
         kinds = limits.map { Kind(limit: min($0 ?? concurrency, concurrency)) }
@@ -150,14 +153,18 @@ struct IntakeState {
         return .wait(quiet.values.filter { $0 > now }.min())
     }
 
-    private var isIdle: Bool { suspects.waiting == 0 && kinds.allSatisfy { $0.slots == 0 && $0.buffered == 0 } }
+    private var isIdle: Bool {
+        suspects.values.allSatisfy { $0.waiting == 0 } && kinds.allSatisfy { $0.slots == 0 && $0.buffered == 0 }
+    }
 
     var isDraining: Bool { drain != .off }
 
-    /// How many more may wait here for their turn: as many as can be run in a while.
-    var roomForSuspects: Int { max(10 * suspects.limit - suspects.waiting, 0) }
+    /// How many more may wait here for their turn; nil: all.
+    func room(_ suspicion: Suspicion) -> Int? {
+        suspects[suspicion].map { max(suspicion.most(waitingFor: $0.limit) - $0.waiting, 0) }
+    }
 
-    var suspectsLimit: Int { suspects.limit }
+    func limit(_ suspicion: Suspicion) -> Int { suspects[suspicion]?.limit ?? concurrency }
 
     private func isQuiet(_ question: Question, _ now: Moment) -> Bool { quiet[question].map { now < $0 } ?? false }
 
@@ -270,8 +277,8 @@ struct IntakeState {
 
     func slots(_ kind: Int) -> Int { kinds[kind].slots }
 
-    mutating func buffered(_ kind: Int, _ change: Int, isSuspect: Bool = false) {
-        if isSuspect { suspects.waiting += change } else { kinds[kind].buffered += change }
+    mutating func buffered(_ kind: Int, _ change: Int, _ suspicion: Suspicion = .none) {
+        if suspicion == .none { kinds[kind].buffered += change } else { suspects[suspicion]?.waiting += change }
     }
 
     /// A lease came.
@@ -283,23 +290,23 @@ struct IntakeState {
     }
 
     /// How many jobs a runner may take of a kind now; zero: none.
-    func share(_ kind: Int, isSuspect: Bool = false) -> Int {
+    func share(_ kind: Int, _ suspicion: Suspicion = .none) -> Int {
         let state = kinds[kind]
         guard state.slots < state.limit, kinds.reduce(0, { $0 + $1.slots }) < concurrency else { return 0 }
-        guard isSuspect else { return state.cost.helping }
+        guard suspicion != .none, let suspects = suspects[suspicion] else { return state.cost.helping }
         return suspects.running < suspects.limit ? 1 : 0
     }
 
-    mutating func took(_ kind: Int, jobs: Int, isSuspect: Bool = false) {
+    mutating func took(_ kind: Int, jobs: Int, _ suspicion: Suspicion = .none) {
         kinds[kind].slots += 1
-        if isSuspect { suspects.running += 1 }
-        buffered(kind, -jobs, isSuspect: isSuspect)
+        if suspicion != .none { suspects[suspicion]?.running += 1 }
+        buffered(kind, -jobs, suspicion)
     }
 
-    mutating func left(_ kind: Int, wasOverdue: Bool, wasSuspect: Bool = false) {
+    mutating func left(_ kind: Int, wasOverdue: Bool, _ suspicion: Suspicion = .none) {
         kinds[kind].slots -= 1
         if wasOverdue { kinds[kind].overdue -= 1 }
-        if wasSuspect { suspects.running -= 1 }
+        if suspicion != .none { suspects[suspicion]?.running -= 1 }
     }
 
     mutating func overdue(_ kind: Int) { kinds[kind].overdue += 1 }

@@ -38,48 +38,6 @@ final class WarmChild: Sendable {
         }
     }
 
-    private enum Event {
-        case hello([String])
-        case done(RemoteReport)
-        case closed
-        /// The run was cancelled while the child started.
-        case cancelled
-    }
-
-    private struct State {
-        var inbox = FrameBuffer()
-        var events: [Event] = []
-        var waiting: CheckedContinuation<Event, Never>?
-        var key: UInt64?
-        /// How the run that is on ended, while what it said before is still being said on.
-        var report: RemoteReport?
-        /// No longer.
-        var isReportDue = false
-        var isClosed = false
-        /// What it said made no sense.
-        var isSenseless = false
-        var hasGreeted = false
-        var kinds: [String]?
-        /// Who runs now: lines of a log belong to it.
-        var logger: Logger?
-        var call: HandlerCall?
-        var run = 0
-        /// The run was cancelled.
-        var isCancelled = false
-        /// The child knows of the run, or is about to.
-        var hasBegun = false
-        var sending: InputWriter?
-        var jobs = 0
-        var processorTime: Duration = .zero
-        var resident = 0
-        var idleSince = Moment.now
-
-        mutating func takeReport() -> RemoteReport? {
-            defer { (report, isReportDue) = (nil, false) }
-            return report
-        }
-    }
-
     private let process: ChildProcess
     private let channel: Descriptor
     private let writing: Descriptor
@@ -88,7 +46,7 @@ final class WarmChild: Sendable {
     /// How long an end waits for what was said before it: a log that blocks costs no run its end.
     private static let patience: Duration = .seconds(1)
     private let grace: Duration
-    private let state = Mutex(State())
+    private let talk = Mutex(ChildTalk())
 
     /// - Parameter grace: between the cancellation of a run and SIGKILL.
     init(
@@ -112,28 +70,24 @@ final class WarmChild: Sendable {
 
     private func listen() {
         let key = Reactor.shared.watch(channel, for: EPOLLIN) { self.receive() }
-        let isClosed = state.withLock { state in
-            state.key = key
-            return state.isClosed
+        let isClosed = talk.withLock { talk in
+            talk.key = key
+            return talk.isClosed
         }
         if isClosed { Reactor.shared.forget(key, channel) }
     }
 
-    var jobs: Int { state.withLock { $0.jobs } }
+    var jobs: Int { talk.withLock { $0.jobs } }
     /// Bytes, as of the last run.
-    var resident: Int { state.withLock { $0.resident } }
-    var idleSince: Moment { state.withLock { $0.idleSince } }
-    var isClosed: Bool { state.withLock { $0.isClosed } }
+    var resident: Int { talk.withLock { $0.resident } }
+    var idleSince: Moment { talk.withLock { $0.idleSince } }
+    var isClosed: Bool { talk.withLock { $0.isClosed } }
 
     // MARK: Running
 
     /// - Parameter startup: how long it may take to be ready.
     func run(_ call: HandlerCall, limits: ProcessLimits, startup: Duration) async -> Answer {
-        let run = state.withLock { state in
-            state.run += 1
-            state.isCancelled = false
-            return state.run
-        }
+        let run = talk.withLock { $0.prepare() }
         return await withTaskCancellationHandler {
             if let answer = await ready(for: call.kind, within: startup) { return answer }
             _ = errors.take()
@@ -144,8 +98,8 @@ final class WarmChild: Sendable {
     }
 
     private func ready(for kind: String, within startup: Duration) async -> Answer? {
-        if state.withLock({ $0.isCancelled }) { return .notBegun }
-        if state.withLock({ $0.kinds == nil }) {
+        if talk.withLock({ $0.isCancelled }) { return .notBegun }
+        if talk.withLock({ $0.kinds == nil }) {
             let late = Atomic(false)
             let timer = Reactor.shared.after(startup) { [self] in
                 late.store(true, ordering: .releasing)
@@ -155,7 +109,7 @@ final class WarmChild: Sendable {
             Reactor.shared.cancel(timer: timer)
             switch event {
             case .hello(let kinds):
-                state.withLock { $0.kinds = kinds }
+                talk.withLock { $0.isReady(for: kinds) }
             case .cancelled:
                 // Nobody waits for what it may say yet.
                 close()
@@ -164,7 +118,7 @@ final class WarmChild: Sendable {
                 return late.load(ordering: .acquiring) ? .mute : await death(hasBegun: false)
             }
         }
-        let kinds = state.withLock { $0.kinds ?? [] }
+        let kinds = talk.withLock { $0.kinds ?? [] }
         return kinds.contains(kind) ? nil : .unknownKind(kinds)
     }
 
@@ -174,35 +128,16 @@ final class WarmChild: Sendable {
         let seconds = limits.cpu.map { max(1, ($0.nanoseconds + 999_999_999) / 1_000_000_000) }
         let frame = RemoteCall(call, logLevel: logger.logLevel, cpuSeconds: seconds).frame.finished
         let sending = InputWriter(writing, frame)
-        let begins = state.withLock { state in
-            guard !state.isCancelled else { return false }
-            state.logger = logger
-            state.call = call
-            state.sending = sending
-            state.hasBegun = true
-            return true
-        }
+        let begins = talk.withLock { $0.begin(call, logger, sending) }
         if begins { sending.start() }
         return begins
     }
 
     private func answer() async -> Answer {
         let event = await next()
-        state.withLock { state in
-            state.logger = nil
-            state.call = nil
-            state.sending = nil
-            state.hasBegun = false
-            state.run += 1
-            state.idleSince = .now
-        }
+        talk.withLock { $0.ended(event) }
         switch event {
         case .done(let report):
-            state.withLock { state in
-                state.jobs += 1
-                state.resident = report.resident
-                state.processorTime += report.usage.processorTime ?? .zero
-            }
             return .done(report)
         case .hello, .closed, .cancelled:
             return await death(hasBegun: true)
@@ -213,32 +148,30 @@ final class WarmChild: Sendable {
         // It closed its side, and has nothing left to do; where it is dying already, this changes nothing.
         process.kill()
         var end = await process.end()
-        let (before, isSenseless) = state.withLock { ($0.processorTime, $0.isSenseless) }
+        let (before, isSenseless) = talk.withLock { ($0.processorTime, $0.isSenseless) }
         if isSenseless { return .senseless }
         end.subtract(processorTime: before)
         return .died(end, stderr: errors.finish(), hasBegun: hasBegun)
     }
 
     private func cancel(_ run: Int) {
-        let (isRunning, waiting) = state.withLock { state -> (Bool, CheckedContinuation<Event, Never>?) in
-            guard state.run == run, !state.isClosed else { return (false, nil) }
-            state.isCancelled = true
-            guard state.hasBegun else {
-                defer { state.waiting = nil }
-                return (false, state.waiting)
-            }
-            // Into the middle of a frame nothing may be written; the grace ends all the same.
-            guard state.sending?.isFinished ?? true else { return (true, nil) }
-            let frame = Frame(.cancel).finished
-            frame.withUnsafeBytes {
-                _ = send(channel.number, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
-            }
-            return (true, nil)
+        let cancellation = talk.withLock { talk in
+            let cancellation = talk.cancel(run)
+            // Under the lock, so that no other run has begun. Into the middle of a frame nothing may be written; the grace ends
+            // all the same.
+            if case .stop(canBeTold: true) = cancellation { tellCancelled() }
+            return cancellation
         }
-        waiting?.resume(returning: .cancelled)
-        guard isRunning else { return }
-        Reactor.shared.after(grace) { [self] in
-            if state.withLock({ $0.run == run && $0.report == nil }) { end() }
+        switch cancellation {
+        case .nothing: break
+        case .wake(let waiter): waiter?.resume(returning: .cancelled)
+        case .stop: Reactor.shared.after(grace) { [self] in if talk.withLock({ $0.goesOn(run) }) { end() } }
+        }
+    }
+
+    private func tellCancelled() {
+        Frame(.cancel).finished.withUnsafeBytes {
+            _ = send(channel.number, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
         }
     }
 
@@ -246,7 +179,7 @@ final class WarmChild: Sendable {
     private func end() {
         process.kill()
         // More than a socket holds was not sent before.
-        var left = state.withLock { $0.hasBegun && !$0.isClosed } ? 16 : 0
+        var left = talk.withLock { $0.isRunning } ? 16 : 0
         while left > 0, receiveSome() == .more { left -= 1 }
         closed()
     }
@@ -259,27 +192,11 @@ final class WarmChild: Sendable {
 
     // MARK: Frames
 
-    private func next(orCancelled: Bool = false) async -> Event {
-        await withCheckedContinuation { continuation in
-            let event = state.withLock { state -> Event? in
-                if orCancelled, state.isCancelled { return .cancelled }
-                if !state.events.isEmpty { return state.events.removeFirst() }
-                if state.isReportDue || state.isClosed, let report = state.takeReport() { return .done(report) }
-                if state.isClosed { return .closed }
-                state.waiting = continuation
-                return nil
-            }
-            if let event { continuation.resume(returning: event) }
+    private func next(orCancelled: Bool = false) async -> ChildTalk.Event {
+        await withCheckedContinuation { waiter in
+            let event = talk.withLock { $0.next(orCancelled: orCancelled, waiter) }
+            if let event { waiter.resume(returning: event) }
         }
-    }
-
-    private func deliver(_ event: Event) {
-        let waiting = state.withLock { state in
-            defer { state.waiting = nil }
-            if state.waiting == nil { state.events.append(event) }
-            return state.waiting
-        }
-        waiting?.resume(returning: event)
     }
 
     /// One bufferful: the reactor comes back for the rest, after the others.
@@ -295,7 +212,7 @@ final class WarmChild: Sendable {
             let count = recv(channel.number, buffer.baseAddress, buffer.count, CInt(MSG_DONTWAIT))
             let error = errno
             if count > 0 {
-                state.withLock { $0.inbox.append(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
+                talk.withLock { $0.inbox.append(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
             }
             return (count, error)
         }
@@ -305,9 +222,9 @@ final class WarmChild: Sendable {
 
     /// Until what it said has been said on.
     private func pauseListening() {
-        let key = state.withLock { state in
-            defer { state.key = nil }
-            return state.key
+        let key = talk.withLock { talk in
+            defer { talk.key = nil }
+            return talk.key
         }
         guard let key else { return }
         Reactor.shared.forget(key, channel)
@@ -321,8 +238,8 @@ final class WarmChild: Sendable {
     private func takeFrames() -> Bool {
         do throws(FrameReader.Malformed) {
             while true {
-                let next: Result<FrameReader?, FrameReader.Malformed> = state.withLock { state in
-                    do throws(FrameReader.Malformed) { return .success(try state.inbox.next()) } catch {
+                let next: Result<FrameReader?, FrameReader.Malformed> = talk.withLock { talk in
+                    do throws(FrameReader.Malformed) { return .success(try talk.inbox.next()) } catch {
                         return .failure(error)
                     }
                 }
@@ -330,7 +247,7 @@ final class WarmChild: Sendable {
                 try take(&frame)
             }
         } catch {
-            state.withLock { $0.isSenseless = true }
+            talk.withLock { $0.isSenseless = true }
             return false
         }
     }
@@ -340,24 +257,20 @@ final class WarmChild: Sendable {
         case .hello:
             var kinds: [String] = []
             for _ in 0..<max(0, try frame.integer()) { kinds.append(try frame.text()) }
-            let isFirst = state.withLock { state in
-                defer { state.hasGreeted = true }
-                return !state.hasGreeted
-            }
-            guard isFirst else { throw FrameReader.Malformed() }
-            deliver(.hello(kinds))
+            guard talk.withLock({ $0.greet() }) else { throw FrameReader.Malformed() }
+            talk.withLock { $0.deliver(.hello(kinds)) }?.resume(returning: .hello(kinds))
         case .done:
             try keep(try RemoteReport(&frame))
         case .log:
             let bytes = frame.count
             let line = try RemoteLine(&frame)
-            if let logger = state.withLock({ $0.logger }) { voice.say(bytes: bytes) { line.tell(logger) } }
+            if let logger = talk.withLock({ $0.logger }) { voice.say(bytes: bytes) { line.tell(logger) } }
         case .progress:
             let fraction = try frame.optional { frame throws(FrameReader.Malformed) in
                 Double(bitPattern: UInt64(bitPattern: try frame.integer()))
             }
             let note = try frame.optional { frame throws(FrameReader.Malformed) in try frame.text() }
-            state.withLock { $0.call }?.tell(fraction: fraction, note: note)
+            talk.withLock { $0.call }?.tell(fraction: fraction, note: note)
         case .run, .cancel, nil:
             break
         }
@@ -365,13 +278,7 @@ final class WarmChild: Sendable {
 
     /// What a run said comes before its end, but for a log that does not get on.
     private func keep(_ report: RemoteReport) throws(FrameReader.Malformed) {
-        let run = state.withLock { state -> Int? in
-            // One for each run: what comes beside them would be taken for the next run's.
-            guard state.hasBegun, state.report == nil else { return nil }
-            state.report = report
-            return state.run
-        }
-        guard let run else { throw FrameReader.Malformed() }
+        guard let run = talk.withLock({ $0.keep(report) }) else { throw FrameReader.Malformed() }
         guard !voice.isSilent else { return tell(run) }
         let timer = Reactor.shared.after(Self.patience) { [self] in tell(run) }
         voice.say(bytes: 0) { [self] in
@@ -381,30 +288,13 @@ final class WarmChild: Sendable {
     }
 
     private func tell(_ run: Int) {
-        let (waiting, report) = state.withLock { state -> (CheckedContinuation<Event, Never>?, RemoteReport?) in
-            guard state.run == run, state.report != nil else { return (nil, nil) }
-            guard let waiting = state.waiting else {
-                state.isReportDue = true
-                return (nil, nil)
-            }
-            state.waiting = nil
-            return (waiting, state.takeReport())
-        }
-        if let report { waiting?.resume(returning: .done(report)) }
+        if let (waiter, report) = talk.withLock({ $0.release(run) }) { waiter.resume(returning: .done(report)) }
     }
 
     private func closed() {
-        let (key, isFirst) = state.withLock { state in
-            defer { state.isClosed = true }
-            return (state.key, !state.isClosed)
-        }
+        let (key, isFirst) = talk.withLock { ($0.key, $0.close()) }
         guard isFirst else { return }
         if let key { Reactor.shared.forget(key, channel) }
-        let (waiting, report) = state.withLock { state -> (CheckedContinuation<Event, Never>?, RemoteReport?) in
-            guard let waiting = state.waiting else { return (nil, nil) }
-            state.waiting = nil
-            return (waiting, state.takeReport())
-        }
-        waiting?.resume(returning: report.map { .done($0) } ?? .closed)
+        if let (waiter, event) = talk.withLock({ $0.lastWord() }) { waiter.resume(returning: event) }
     }
 }

@@ -31,18 +31,17 @@ final class Chunk: Sendable {
 struct Work: Sendable {
     let chunk: Chunk
     var range: Range<Int>
-    /// Its worker died under each of them, and they run in processes of their own; see ``IntakeState``.
-    var isSuspect = false
+    var suspicion = Suspicion.none
 
-    /// All jobs of a chunk, suspects apart from others.
+    /// All jobs of a chunk, those apart that differ in suspicion.
     static func pieces(of chunk: Chunk) -> [Work] {
         let jobs = chunk.lease.jobs
         var pieces: [Work] = []
         var start = jobs.startIndex
         while start < jobs.endIndex {
-            let isSuspect = jobs[start].crashes > 0
-            let end = jobs[start...].firstIndex { ($0.crashes > 0) != isSuspect } ?? jobs.endIndex
-            pieces.append(Work(chunk: chunk, range: start..<end, isSuspect: isSuspect))
+            let suspicion = Suspicion(crashes: jobs[start].crashes)
+            let end = jobs[start...].firstIndex { Suspicion(crashes: $0.crashes) != suspicion } ?? jobs.endIndex
+            pieces.append(Work(chunk: chunk, range: start..<end, suspicion: suspicion))
             start = end
         }
         return pieces

@@ -83,6 +83,14 @@ final class Floor: Sendable {
         if wasEmpty, !aftermath.start.isEmpty { watch.wake() }
     }
 
+    /// See ``FloorState/isSparing``.
+    var isSparing: Bool { state.withLock { $0.isSparing } }
+
+    func spared() {
+        carryOut(state.withLock { $0.spared() })
+        watch.wake()
+    }
+
     // MARK: Registration
 
     func registered(_ worker: WorkerID, at moment: Moment) {

@@ -15,7 +15,7 @@ struct FloorState {
     struct Entry {
         let slot: Slot
         var kind: Int
-        var isSuspect: Bool
+        var suspicion: Suspicion
         var isOverdue = false
     }
 
@@ -40,7 +40,10 @@ struct FloorState {
     private var lastSlot = 0
     private(set) var isStopping = false
     /// When the suspect comes back that was put off last.
-    private var putOffUntil: Moment?
+    private var putOffUntil: [Suspicion: Moment] = [:]
+    /// Jobs of slight suspicion have just been put off, and none of the others begins before that is written: should one of
+    /// them end the worker at once, it would be held against all.
+    private(set) var isSparing = false
     let pools: HandlerPools
     /// Slots to be looked at each time: their job may turn out long, or has been told to stop.
     private var fresh: Set<Int> = []
@@ -146,14 +149,17 @@ struct FloorState {
         let hasSuspects = handlers[chunk.kind].isolated != nil && chunk.lease.jobs.contains { $0.crashes > 0 }
         let pieces = hasSuspects ? Work.pieces(of: chunk) : [Work(chunk: chunk, range: chunk.lease.jobs.indices)]
         for var work in pieces {
-            if work.isSuspect, !intake.isDraining {
-                let most = work.range.prefix(intake.roomForSuspects)
-                putOff(Work(chunk: chunk, range: most.upperBound..<work.range.upperBound), now: now, &aftermath)
+            if let room = intake.room(work.suspicion), !intake.isDraining {
+                let most = work.range.prefix(room)
+                var rest = work
+                rest.range = most.upperBound..<work.range.upperBound
+                putOff(rest, now: now, &aftermath)
+                if rest.count > 0, rest.suspicion == .slight { isSparing = true }
                 work.range = most
             }
             buffer.append(work)
-            if work.isSuspect {
-                intake.buffered(chunk.kind, work.count, isSuspect: true)
+            if work.suspicion != .none {
+                intake.buffered(chunk.kind, work.count, work.suspicion)
             } else {
                 let bytes = chunk.lease.jobs[work.range].reduce(0) { $0 + $1.args.utf8.count }
                 intake.leased(chunk.kind, jobs: work.count, bytes: bytes)
@@ -161,8 +167,16 @@ struct FloorState {
         }
     }
 
+    /// What was put off is written.
+    mutating func spared() -> Aftermath {
+        isSparing = false
+        var aftermath = Aftermath()
+        aftermath.start = fill()
+        return aftermath
+    }
+
     private mutating func unbuffered(_ work: Work) {
-        intake.buffered(work.chunk.kind, -work.count, isSuspect: work.isSuspect)
+        intake.buffered(work.chunk.kind, -work.count, work.suspicion)
     }
 
     // MARK: Slots
@@ -182,7 +196,7 @@ struct FloorState {
     private func threads(_ work: Work) -> HandlerThreads { pools[blocking.place(of: work.chunk.kind)] }
 
     private mutating func enter(_ slot: Slot, _ work: Work) {
-        entries[slot.number] = Entry(slot: slot, kind: work.chunk.kind, isSuspect: work.isSuspect)
+        entries[slot.number] = Entry(slot: slot, kind: work.chunk.kind, suspicion: work.suspicion)
         fresh.insert(slot.number)
         alarms.remove(slot.number)
     }
@@ -201,9 +215,12 @@ struct FloorState {
     }
 
     private mutating func take() -> Work? {
-        let intake = intake
-        guard let work = buffer.take(share: { intake.share($0.chunk.kind, isSuspect: $0.isSuspect) }) else { return nil }
-        self.intake.took(work.chunk.kind, jobs: work.count, isSuspect: work.isSuspect)
+        let (intake, isSparing) = (intake, isSparing)
+        let taken = buffer.take { work in
+            isSparing && work.suspicion == .slight ? 0 : intake.share(work.chunk.kind, work.suspicion)
+        }
+        guard let work = taken else { return nil }
+        self.intake.took(work.chunk.kind, jobs: work.count, work.suspicion)
         return work
     }
 
@@ -224,8 +241,8 @@ struct FloorState {
 
     private mutating func left(_ entry: Entry, jobs: Int = 0, total: Duration = .zero) {
         // A process of its own says nothing of how long jobs of the kind take.
-        if !entry.isSuspect { intake.measured(entry.kind, jobs: jobs, total: total) }
-        intake.left(entry.kind, wasOverdue: entry.isOverdue, wasSuspect: entry.isSuspect)
+        if entry.suspicion != .grave { intake.measured(entry.kind, jobs: jobs, total: total) }
+        intake.left(entry.kind, wasOverdue: entry.isOverdue, entry.suspicion)
     }
 
     /// A runner ends, its task being cancelled, or its slot written off.
@@ -244,7 +261,7 @@ struct FloorState {
             for work in works { aftermath.settle += work.settlements(.givenBack, retry: handlers[work.chunk.kind].retry) }
         } else {
             buffer.putBack(works)
-            for work in works { intake.buffered(work.chunk.kind, work.count, isSuspect: work.isSuspect) }
+            for work in works { intake.buffered(work.chunk.kind, work.count, work.suspicion) }
         }
     }
 
@@ -259,7 +276,7 @@ struct FloorState {
         while let number = alarms.popDue(now: now) { look(number, now: now, &aftermath) }
         let counts = intake
         paces.look(slots: { counts.slots($0) }, now: now)
-        for kind in intake.stuck(now: now) { giveBack(&aftermath) { $0.chunk.kind == kind && !$0.isSuspect } }
+        for kind in intake.stuck(now: now) { giveBack(&aftermath) { $0.chunk.kind == kind && $0.suspicion == .none } }
         putOff(now: now, &aftermath)
         aftermath.start = fill()
         return aftermath
@@ -267,7 +284,7 @@ struct FloorState {
 
     /// What a kind did since the last look, where its limit depends on it. A process of its own says nothing of that.
     mutating func count(_ ended: [Settlement], of work: Work) {
-        if !work.isSuspect { paces.count(ended, kind: work.chunk.kind) }
+        if work.suspicion != .grave { paces.count(ended, kind: work.chunk.kind) }
     }
 
     /// Judges what the last second showed.
@@ -282,7 +299,7 @@ struct FloorState {
         let handler = handlers[entry.kind]
         let seen = entry.slot.state.withLock { $0.look(now: now, holdUp: Self.holdUp, handler: handler) }
         aftermath.settle += seen.ended
-        if !entry.isSuspect { paces.count(seen.ended, kind: entry.kind) }
+        if entry.suspicion != .grave { paces.count(seen.ended, kind: entry.kind) }
         if let rest = seen.rest { putBack([rest], &aftermath) }
         if seen.isStopped { stopped(entry.slot, &aftermath) }
         if let index = seen.writtenOff {
@@ -329,7 +346,7 @@ struct FloorState {
     /// and again; a drain has to see them end.
     private mutating func putOff(now: Moment, _ aftermath: inout Aftermath) {
         guard !intake.isDraining else { return }
-        for work in buffer.removeAll(where: { $0.isSuspect && now >= $0.chunk.claimedAt + Self.suspectsWait }) {
+        for work in buffer.removeAll(where: { $0.suspicion != .none && now >= $0.chunk.claimedAt + Self.suspectsWait }) {
             unbuffered(work)
             putOff(work, now: now, &aftermath)
         }
@@ -339,8 +356,9 @@ struct FloorState {
     /// can be run, since each time costs the store a row.
     private mutating func putOff(_ work: Work, now: Moment, _ aftermath: inout Aftermath) {
         for index in work.range {
-            let next = max(putOffUntil ?? now, now + Self.suspectsWait)
-            putOffUntil = min(next + .seconds(1) / intake.suspectsLimit, now + Self.longestPut)
+            let next = max(putOffUntil[work.suspicion] ?? now, now + Self.suspectsWait)
+            putOffUntil[work.suspicion] = min(
+                next + .seconds(1) / intake.limit(work.suspicion), now + Self.longestPut)
             let one = Work(chunk: work.chunk, range: index..<index + 1)
             aftermath.settle += one.settlements(.snoozed(next - now), retry: handlers[work.chunk.kind].retry)
         }

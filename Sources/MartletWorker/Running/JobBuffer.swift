@@ -32,7 +32,7 @@ struct JobBuffer {
             let taken = entry.range.prefix(share)
             let rest = taken.upperBound..<entry.range.upperBound
             if rest.isEmpty { entries.remove(at: index) } else { entries[index].range = rest }
-            return Work(chunk: entry.chunk, range: taken, isSuspect: entry.isSuspect)
+            return Work(chunk: entry.chunk, range: taken, suspicion: entry.suspicion)
         }
         return nil
     }
@@ -51,7 +51,7 @@ struct JobBuffer {
             while start < entry.range.upperBound {
                 let isWanted = indexes.contains(start)
                 let end = entry.range[start...].firstIndex { indexes.contains($0) != isWanted } ?? entry.range.upperBound
-                let piece = Work(chunk: entry.chunk, range: start..<end, isSuspect: entry.isSuspect)
+                let piece = Work(chunk: entry.chunk, range: start..<end, suspicion: entry.suspicion)
                 if isWanted { removed.append(piece) } else { kept.append(piece) }
                 start = end
             }

@@ -53,7 +53,10 @@ struct Runner {
         if floor.herald.wantsJobs {
             floor.herald.tell(.jobStarted(kind: handler.kind, id: job.id, attempt: job.attempt))
         }
-        return job.crashes > 0 ? handler.isolated ?? handler.run : handler.run
+        switch Suspicion(crashes: job.crashes) {
+        case .none, .slight: return handler.run
+        case .grave: return handler.isolated ?? handler.run
+        }
     }
 
     @inline(never)

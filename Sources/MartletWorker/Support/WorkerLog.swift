@@ -67,12 +67,8 @@ struct WorkerLog: Sendable {
             logger.warning("the database is away; trying on", metadata: ["error": "\(error)"])
         case .storeAvailable:
             logger.info("the database is back")
-        case .drained(let later, let next):
-            guard let later else { return logger.info("nothing is left to do now") }
-            guard later > 0 else { return logger.info("nothing is left to do") }
-            var metadata: Logger.Metadata = ["jobs": "\(later)"]
-            if let next { metadata["next_in_ms"] = "\(next.milliseconds)" }
-            logger.notice("nothing is left to do now; jobs wait for a later time", metadata: metadata)
+        case .drained(let leftovers, let next):
+            drained(leftovers, next)
         case .stopping(let mode):
             logger.info("stopping", metadata: ["mode": "\(mode)"])
         case .unsettled(let count):
@@ -86,6 +82,26 @@ struct WorkerLog: Sendable {
                     "completed": "\(tally.completed)", "retried": "\(tally.retried)", "failed": "\(tally.failed)",
                     "cancelled": "\(tally.cancelled)", "given_back": "\(tally.givenBack)",
                 ])
+        }
+    }
+
+    private func drained(_ leftovers: Leftovers?, _ next: Duration?) {
+        guard let leftovers else { return logger.info("nothing is left to do now") }
+        if !leftovers.paused.isEmpty {
+            let queues = leftovers.paused.keys.sorted().joined(separator: " ")
+            logger.notice(
+                "jobs wait in paused queues",
+                metadata: [
+                    "jobs": "\(leftovers.paused.values.reduce(0, +))", "queues": "\(queues)",
+                    "to_resume": "martlet queues resume \(queues)",
+                ])
+        }
+        if leftovers.later > 0 {
+            var metadata: Logger.Metadata = ["jobs": "\(leftovers.later)"]
+            if let next { metadata["next_in_ms"] = "\(next.milliseconds)" }
+            logger.notice("nothing is left to do now; jobs wait for a later time", metadata: metadata)
+        } else {
+            logger.info(leftovers.paused.isEmpty ? "nothing is left to do" : "nothing else is left to do")
         }
     }
 

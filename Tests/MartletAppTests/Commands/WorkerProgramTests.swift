@@ -200,6 +200,24 @@ import Testing
         #expect(next > 3_000_000 && next <= 3_600_000)
     }
 
+    @Test func `a drain says what waits in paused queues, and how it is handed out again`() async throws {
+        try configure("kinds:\n  good: { command: ['true'] }\n")
+        for queue in ["b", "a", "a"] { _ = try await program.run("enqueue", "good", "--queue", queue) }
+        _ = try await program.run("queues", "pause", "a", "b")
+        let worker = try await program.run("worker", "--drain")
+        let line = try #require(worker.errors.split(separator: "\n").first { $0.contains("paused queues") })
+        let said = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        #expect(said["jobs"] as? Int == 3)
+        #expect(said["queues"] as? String == "a b")
+        let resume = try #require(said["to_resume"] as? String)
+        let text = try await program.run("worker", "--drain", "--log-format", "text").errors
+        #expect(text.contains("jobs wait in paused queues") && text.contains(resume))
+        #expect(try await program.run(resume.split(separator: " ").dropFirst().map(String.init)).status == 0)
+        let again = try await program.run("worker", "--drain").errors
+        #expect(!again.contains("paused") && again.contains("nothing is left to do"))
+        #expect(again.split(separator: "\n").count { $0.contains("job completed") } == 3)
+    }
+
     @Test(arguments: [SIGTERM, SIGINT])
     func `a signal lets the running job finish`(signal: Int32) async throws {
         try configure("kinds:\n  slow: { command: [sh, -c, 'touch begun; while [ ! -e go ]; do sleep 0.02; done'] }\n")
