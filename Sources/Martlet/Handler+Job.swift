@@ -29,7 +29,7 @@ extension Handler {
         let alone: @Sendable (HandlerCall) async -> RunReport = { await pool.runAlone($0) }
         // One or the other, and no function between: its frame would live as long as a job waits.
         let run: @Sendable (HandlerCall) async -> RunReport
-        if isProcess { run = { await pool.run($0) } } else { run = { await body.run($0) } }
+        if isProcess { run = { await pool.run($0) } } else { run = body.run }
         self.init(
             kind: J.kind,
             concurrency: J.concurrency
@@ -81,7 +81,7 @@ extension Handler {
     static func bodies(_ jobs: [any Job.Type], _ middleware: [any Middleware]) -> [String: ChildMode.Body] {
         func body<J: Job>(_ type: J.Type) -> ChildMode.Body {
             let body = JobBody(type, middleware: middleware)
-            return { call in await body.run(call) }
+            return body.run
         }
         var bodies: [String: ChildMode.Body] = [:]
         for job in jobs { bodies[job.kind] = body(job) }

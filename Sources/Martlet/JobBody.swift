@@ -3,7 +3,7 @@ import MartletCore
 import MartletWorker
 
 /// Runs jobs of one type: args are decoded in the task that uses them, and every way a run can end becomes one outcome.
-package struct JobBody<J: Job>: Sendable {
+package final class JobBody<J: Job>: Sendable {
     private let chain: MiddlewareChain<J>
     private let decoder = JSONDecoder()
     private let encoder = JSONEncoder()
@@ -19,9 +19,13 @@ package struct JobBody<J: Job>: Sendable {
         do { job = try decoded(call) } catch { return error.report }
         let scope = RunScope()
         do {
-            return ended(.success(try await chain.run(job, JobContext(call, scope))), scope)
+            // No frame of a chain without links.
+            guard chain.links.isEmpty else {
+                return completed(try await chain.run(job, JobContext(call, scope)), scope)
+            }
+            return completed(try await job.run(JobContext(call, scope)), scope)
         } catch {
-            return ended(.failure(error), scope)
+            return failed(error, scope)
         }
     }
 
@@ -41,13 +45,15 @@ package struct JobBody<J: Job>: Sendable {
     }
 
     @inline(never)
-    private func ended(_ result: Result<J.Output, any Error>, _ scope: RunScope) -> RunReport {
+    private func completed(_ output: J.Output, _ scope: RunScope) -> RunReport {
         let followUps = scope.end()
-        switch result {
-        case .success(let output):
-            return RunReport(hasResult ? completed(with: output) : .completed(result: nil), followUps: followUps)
-        case .failure(let error): return RunReport(Self.outcome(of: error))
-        }
+        return RunReport(hasResult ? completed(with: output) : .completed(result: nil), followUps: followUps)
+    }
+
+    @inline(never)
+    private func failed(_ error: any Error, _ scope: RunScope) -> RunReport {
+        _ = scope.end()
+        return RunReport(Self.outcome(of: error))
     }
 
     /// What cannot be kept will not fit next time either, and what the run did is done: it ends here, and says so.

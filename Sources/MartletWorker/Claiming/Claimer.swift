@@ -37,7 +37,8 @@ struct Claimer {
             case .confirmQuiet:
                 isGoing = await confirmQuiet(&backoff, &due)
             case .drained:
-                herald.tell(.drained(later: await later(), next: due))
+                // The promotion that confirmed the quiet would have known of any.
+                herald.tell(.drained(later: due == nil ? 0 : await later(), next: due))
                 drained()
                 return
             case .stopped:

@@ -1,5 +1,6 @@
 import MartletCore
 import MartletStore
+import Synchronization
 
 /// A lease as the worker holds it.
 final class Chunk: Sendable {
@@ -10,6 +11,7 @@ final class Chunk: Sendable {
     let claimedAt: Moment
     /// Whether any of its jobs may be too late when its turn comes.
     let mayExpire: Bool
+    private let common = Mutex<HandlerCall.Common?>(nil)
 
     init(lease: Lease, kind: Int, session: Int, claimedAt: Moment) {
         mayExpire = lease.jobs.contains { $0.expiresIn != nil }
@@ -17,6 +19,16 @@ final class Chunk: Sendable {
         self.kind = kind
         self.session = session
         self.claimedAt = claimedAt
+    }
+
+    /// What its runs have in common, made by the first.
+    func common(_ make: (Lease) -> HandlerCall.Common) -> HandlerCall.Common {
+        common.withLock { common in
+            if let common { return common }
+            let made = make(lease)
+            common = made
+            return made
+        }
     }
 }
 

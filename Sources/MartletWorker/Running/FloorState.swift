@@ -21,7 +21,7 @@ struct FloorState {
 
     /// What is to be done after the lock was left.
     struct Aftermath {
-        var start: [(Slot, Work)] = []
+        var start: [Slot] = []
         var cancel: [Slot] = []
         var settle: [Settlement] = []
         var abandoned: [(Chunk, Int)] = []
@@ -168,13 +168,13 @@ struct FloorState {
     // MARK: Slots
 
     /// Fills free slots with what is claimed.
-    mutating func fill() -> [(Slot, Work)] {
-        var started: [(Slot, Work)] = []
+    mutating func fill() -> [Slot] {
+        var started: [Slot] = []
         while let work = take() {
             lastSlot += 1
             let slot = Slot(number: lastSlot, work: work, threads: threads(work))
             enter(slot, work)
-            started.append((slot, work))
+            started.append(slot)
         }
         return started
     }

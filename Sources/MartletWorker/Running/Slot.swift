@@ -41,11 +41,9 @@ final class Slot: TaskExecutor {
     // MARK: The runner's side
 
     /// - Returns: the index of the job to run; nil when there is none left.
-    @inline(never)
     func begin(now: Moment, handler: Handler) -> Int? { state.withLock { $0.begin(now: now, handler: handler) } }
 
     /// A run is over, and the next one begins, if there is one and nothing speaks against it.
-    @inline(never)
     func end(
         _ report: RunReport, now: Moment, handler: Handler
     ) -> (ending: Ending?, ran: Duration, next: Int?, move: SlotState.Next) {
@@ -55,6 +53,17 @@ final class Slot: TaskExecutor {
             return (ending, now - startedAt, move == .goOn ? slot.begin(now: now, handler: handler) : nil, move)
         }
     }
+
+    /// What the jobs in hand, and the last ones, are of.
+    var chunk: Chunk { state.withLock { $0.work.chunk } }
+
+    /// The job that runs; nil when it was written off.
+    var running: (chunk: Chunk, index: Int)? {
+        state.withLock { slot in slot.runningIndex.map { (slot.work.chunk, $0) } }
+    }
+
+    /// How many jobs of those in hand ran, and how long they took together.
+    func turn(now: Moment) -> (jobs: Int, total: Duration) { state.withLock { $0.turn(now: now) } }
 
     /// When the run that is under way began.
     var startedAt: Moment? { state.withLock { $0.startedAt } }
