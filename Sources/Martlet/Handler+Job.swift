@@ -29,7 +29,7 @@ extension Handler {
         let alone: @Sendable (HandlerCall) async -> RunReport = { await pool.runAlone($0) }
         // One or the other, and no function between: its frame would live as long as a job waits.
         let run: @Sendable (HandlerCall) async -> RunReport
-        if isProcess { run = { await pool.run($0) } } else { run = body.run }
+        if isProcess { run = { await pool.run($0) } } else { run = { await body.run($0) } }
         self.init(
             kind: J.kind,
             concurrency: J.concurrency

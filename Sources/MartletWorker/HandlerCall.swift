@@ -69,6 +69,9 @@ package struct HandlerCall: Sendable {
     package var enqueuedAt: Timestamp { job.enqueuedAt }
     package var timeout: Duration? { job.timeout ?? common.timeout }
 
+    /// Whether a worker died while it ran the job.
+    var isSuspect: Bool { job.crashes > 0 }
+
     /// Says how far the run is. Written now and then; the last counts.
     package func tell(fraction: Double?, note: String?) { common.progress?.tell(self, fraction: fraction, note: note) }
 

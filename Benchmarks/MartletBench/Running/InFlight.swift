@@ -88,8 +88,7 @@ enum InFlight {
             return most
         }
         while starts.withLock({ $0.count }) < jobs { try await Task.sleep(for: .milliseconds(50)) }
-        // Not by Foundation's `Process`, which keeps two threads that are not the worker's.
-        _ = try await Programs.time(["jobs", "cancel", "7"], database: "sqlite:\(database)")
+        try await Programs.run(["jobs", "cancel", "7"], database: "sqlite:\(database)")
         let asked = ContinuousClock.now
         try await running.value
         counting.cancel()

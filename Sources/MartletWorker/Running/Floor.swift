@@ -215,7 +215,7 @@ final class Floor: Sendable {
         for (chunk, index) in aftermath.abandoned {
             herald.tell(.abandoned(kind: chunk.lease.kind, id: chunk.lease.jobs[index].id, lease: chunk.lease.id))
         }
-        for slot in aftermath.start where !slot.start(Runner(floor: self, slot: slot).run) { canceller.cancel([slot]) }
+        for slot in aftermath.start where !slot.start(Runner(floor: self, slot: slot)) { canceller.cancel([slot]) }
         let (isHungry, isEmpty) = state.withLock { ($0.intake.isHungry(now: .now), $0.entries.isEmpty) }
         if isHungry { hungry.raise() }
         if isEmpty { emptied.raise() }

@@ -13,84 +13,79 @@ struct Runner {
     let floor: Floor
     let slot: Slot
 
-    /// What comes next.
-    private enum Step {
-        case run(HandlerCall, @Sendable (HandlerCall) async -> RunReport)
-        /// What was taken is done.
-        case ask
-        case end
-    }
-
+    /// Inlined: the frame of a closure around it would live as long.
+    @inline(__always)
     func run() async {
-        var step = begin()
+        var call = begin()
         while true {
-            switch step {
-            case .run(let call, let body):
-                step = ended(await body(call))
-            case .ask:
-                await floor.settler.room()
-                step = again()
-                // Handlers that never suspend would keep the threads from others.
-                if case .run = step { await Task.yield() }
-            case .end:
-                return
-            }
+            while let next = call { call = ended(await body(next)(next)) }
+            guard !slot.isThrough else { return }
+            await floor.settler.room()
+            call = again()
+            // Handlers that never suspend would keep the threads from others.
+            if call != nil { await Task.yield() }
         }
     }
 
-    /// The first job of what was taken.
+    /// - Returns: the first job of what was taken; nil when there is none left of it.
     @inline(never)
-    private func begin() -> Step {
+    private func begin() -> HandlerCall? {
         let chunk = slot.chunk
         let next = slot.begin(now: .now, handler: floor.handlers[chunk.kind])
         if chunk.mayExpire { tellExpired(chunk) }
-        return step(next, chunk)
+        return call(chunk, next)
     }
 
+    /// - Returns: the next job; nil when that was the last of what was taken, or the task's.
     @inline(never)
-    private func ended(_ report: RunReport) -> Step {
-        // Nobody counts on a run that was written off.
-        guard let (chunk, index) = slot.running else { return .end }
+    private func ended(_ report: RunReport) -> HandlerCall? {
+        guard let (chunk, index) = slot.running else {
+            // Nobody counts on a run that was written off.
+            slot.finish()
+            return nil
+        }
         let (handler, job) = (floor.handlers[chunk.kind], chunk.lease.jobs[index])
         let ended = slot.end(floor.redacted(report, job), now: .now, handler: handler)
         if let ending = ended.ending { tell(ending, job, handler, ended.ran) }
         if chunk.mayExpire { tellExpired(chunk) }
         switch ended.move {
         case .goOn:
-            return step(ended.next, chunk)
+            return call(chunk, ended.next)
         case .leave:
+            slot.finish()
             floor.settle(slot)
             let (jobs, total) = slot.turn(now: .now)
             floor.leave(slot, jobs: jobs, total: total)
-            return .end
         case .vanish:
-            return .end
+            slot.finish()
         }
+        return nil
     }
 
     @inline(never)
-    private func again() -> Step {
+    private func again() -> HandlerCall? {
         let (jobs, total) = slot.turn(now: .now)
-        return floor.again(slot, jobs: jobs, total: total) == nil ? .end : begin()
-    }
-
-    private func step(_ next: Int?, _ chunk: Chunk) -> Step {
-        guard let next else {
-            floor.settle(slot)
-            return .ask
+        guard floor.again(slot, jobs: jobs, total: total) != nil else {
+            slot.finish()
+            return nil
         }
-        return .run(call(chunk, next), body(chunk, next))
+        return begin()
     }
 
-    private func body(_ chunk: Chunk, _ index: Int) -> @Sendable (HandlerCall) async -> RunReport {
-        let (handler, job) = (floor.handlers[chunk.kind], chunk.lease.jobs[index])
+    @inline(never)
+    private func body(_ call: HandlerCall) -> @Sendable (HandlerCall) async -> RunReport {
+        let handler = floor.handlers[slot.chunk.kind]
         if floor.herald.wantsJobs {
-            floor.herald.tell(.jobStarted(kind: handler.kind, id: job.id, attempt: job.attempt))
+            floor.herald.tell(.jobStarted(kind: handler.kind, id: call.id, attempt: call.attempt))
         }
-        return job.crashes > 0 ? handler.isolated ?? handler.run : handler.run
+        return call.isSuspect ? handler.isolated ?? handler.run : handler.run
     }
 
-    private func call(_ chunk: Chunk, _ index: Int) -> HandlerCall {
+    private func call(_ chunk: Chunk, _ index: Int?) -> HandlerCall? {
+        guard let index else {
+            floor.settle(slot)
+            return nil
+        }
         let common = chunk.common { lease in
             let handler = floor.handlers[chunk.kind]
             return HandlerCall.Common(
