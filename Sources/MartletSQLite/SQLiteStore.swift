@@ -63,8 +63,8 @@ package final class SQLiteStore: JobStore {
         self.options = options
         self.files = files
         liveness = Liveness(lock: lock, clock: clock)
-        writer = Writer(files: files, database: database, lock: lock, options: options)
         watch = ChangeWatch(walPath: files.wal)
+        writer = Writer(files: files, database: database, lock: lock, watch: watch, options: options)
     }
 
     // MARK: Jobs

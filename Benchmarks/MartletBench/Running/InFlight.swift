@@ -70,7 +70,8 @@ enum InFlight {
         bench.report("  a person's cancel meanwhile", "s", [report.cancelSeconds], atMost: 2)
     }
 
-    /// The process of its own.
+    /// The process of its own. Not on the main actor, which would keep a thread beside the worker's.
+    @concurrent
     static func hold(_ database: String, jobs: Int) async throws {
         let client = try await Client(.sqlite(database))
         var configuration = Worker.Configuration()
@@ -78,7 +79,7 @@ enum InFlight {
         configuration.drain = true
         let worker = try Worker(client, jobs: [Waiting.self], configuration: configuration, logger: Load.logger)
         let running = Task.detached { try await worker.run() }
-        let counting = Task {
+        let counting = Task.detached {
             var most = 0
             while !Task.isCancelled {
                 most = max(most, try Self.threads())
