@@ -81,7 +81,7 @@ extension Handler {
     static func bodies(_ jobs: [any Job.Type], _ middleware: [any Middleware]) -> [String: ChildMode.Body] {
         func body<J: Job>(_ type: J.Type) -> ChildMode.Body {
             let body = JobBody(type, middleware: middleware)
-            return { call in await body.run(call) }
+            return body.run
         }
         var bodies: [String: ChildMode.Body] = [:]
         for job in jobs { bodies[job.kind] = body(job) }

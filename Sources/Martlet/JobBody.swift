@@ -3,7 +3,7 @@ import MartletCore
 import MartletWorker
 
 /// Runs jobs of one type: args are decoded in the task that uses them, and every way a run can end becomes one outcome.
-package struct JobBody<J: Job>: Sendable {
+package final class JobBody<J: Job>: Sendable {
     private let chain: MiddlewareChain<J>
     private let decoder = JSONDecoder()
     private let encoder = JSONEncoder()
@@ -13,41 +13,48 @@ package struct JobBody<J: Job>: Sendable {
     /// - Parameter middleware: the worker's.
     package init(_ type: J.Type, middleware: [any Middleware]) { chain = MiddlewareChain(links: middleware + J.middleware) }
 
-    /// Its frame lives as long as the job waits, and there may be very many that do: what surrounds the wait is done apart.
+    /// Its frame lives as long as the job waits, and there may be very many that do: what surrounds the wait is done apart,
+    /// and inlined, because the frame of a closure around it would live as long.
+    @inline(__always)
     package func run(_ call: HandlerCall) async -> RunReport {
-        let job: J
-        do { job = try decoded(call) } catch { return error.report }
         let scope = RunScope()
         do {
-            return ended(.success(try await chain.run(job, JobContext(call, scope))), scope)
+            let job = try decoded(call)
+            // No frame of a chain without links.
+            guard chain.links.isEmpty else {
+                return completed(try await chain.run(job, JobContext(call, scope)), scope)
+            }
+            return completed(try await job.run(JobContext(call, scope)), scope)
         } catch {
-            return ended(.failure(error), scope)
+            return failed(error, scope)
         }
     }
 
     private struct Unfit: Error {
-        let report: RunReport
+        let error: JobError
     }
 
     @inline(never)
-    private func decoded(_ call: HandlerCall) throws(Unfit) -> J {
+    private func decoded(_ call: HandlerCall) throws -> J {
         do {
             return try decoder.decode(J.self, from: Data(call.args.utf8))
         } catch {
             // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
             let reason = "args do not fit \(J.self): \(Misfit.reason(error))"
-            throw Unfit(report: RunReport(.discard(JobError(type: "decoding", message: reason))))
+            throw Unfit(error: JobError(type: "decoding", message: reason))
         }
     }
 
     @inline(never)
-    private func ended(_ result: Result<J.Output, any Error>, _ scope: RunScope) -> RunReport {
+    private func completed(_ output: J.Output, _ scope: RunScope) -> RunReport {
         let followUps = scope.end()
-        switch result {
-        case .success(let output):
-            return RunReport(hasResult ? completed(with: output) : .completed(result: nil), followUps: followUps)
-        case .failure(let error): return RunReport(Self.outcome(of: error))
-        }
+        return RunReport(hasResult ? completed(with: output) : .completed(result: nil), followUps: followUps)
+    }
+
+    @inline(never)
+    private func failed(_ error: any Error, _ scope: RunScope) -> RunReport {
+        _ = scope.end()
+        return RunReport(Self.outcome(of: error))
     }
 
     /// What cannot be kept will not fit next time either, and what the run did is done: it ends here, and says so.
@@ -83,6 +90,7 @@ package struct JobBody<J: Job>: Sendable {
 
     private static func outcome(of error: any Error) -> Outcome {
         switch error {
+        case let unfit as Unfit: .discard(unfit.error)
         case let snooze as Snooze: .snooze(snooze.delay)
         case is Discard: .discard(CapturedError.of(error))
         case let retry as Retry: .retry(CapturedError.of(error), after: retry.delay)

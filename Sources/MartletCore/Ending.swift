@@ -2,13 +2,13 @@
 package enum Ending: Sendable, Equatable {
     case completed(result: JSONText?)
     /// The attempt failed and is charged; the next one is due after the delay (zero: at once).
-    case retryable(JobError, after: Duration)
+    indirect case retryable(JobError, after: Duration)
     /// Runs again after the delay, nothing charged.
     case snoozed(Duration)
     /// The child that ran the job alone died of it: a crash is charged and no attempt; due again after the delay.
-    case crashed(JobError, after: Duration)
+    indirect case crashed(JobError, after: Duration)
     /// Final.
-    case failed(JobError, FailureReason)
+    indirect case failed(JobError, FailureReason)
     case cancelled
     /// Back to the log, nothing charged.
     case givenBack

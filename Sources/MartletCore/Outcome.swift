@@ -1,16 +1,18 @@
 /// How one run of a handler ended. Every way a run can end becomes one of these, and only these are settled.
+///
+/// Errors are kept apart: room for an outcome is made before a run begins, and there may be very many that wait.
 public enum Outcome: Sendable, Equatable {
     /// Done. The result is kept with the job.
     case completed(result: JSONText?)
     /// This attempt failed: try again by the retry policy, or after `delay` where the handler asked for one.
-    case retry(JobError, after: Duration? = nil)
+    indirect case retry(JobError, after: Duration? = nil)
     /// Not now: run again after the delay. No attempt is charged.
     case snooze(Duration)
     /// Do not try again.
-    case discard(JobError)
+    indirect case discard(JobError)
     /// The child process that ran this job alone died of it: a signal, a trap, out of memory. Run again, up to
     /// ``Limits/crashes`` times; no attempt is charged.
-    case crashed(JobError)
+    indirect case crashed(JobError)
     /// A person asked for the stop.
     case cancelled
     /// The worker stopped before the handler was done, or before it began. No attempt is charged.

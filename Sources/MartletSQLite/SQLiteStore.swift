@@ -17,7 +17,8 @@ package final class SQLiteStore: JobStore {
 
     private let enqueueing: Merge<NewJob, JobID>
 
-    /// Opened when something is first read, and never again after closing.
+    /// Opened when something is first read, and never again after closing. It has a thread of its own, so what a worker asks
+    /// again and again is asked by the writer: those are short looks, and a worker that nobody views needs no reader.
     private enum Reader {
         case unopened
         case open(DatabaseQueue)
@@ -62,8 +63,8 @@ package final class SQLiteStore: JobStore {
         self.options = options
         self.files = files
         liveness = Liveness(lock: lock, clock: clock)
-        writer = Writer(files: files, database: database, lock: lock, options: options)
         watch = ChangeWatch(walPath: files.wal)
+        writer = Writer(files: files, database: database, lock: lock, watch: watch, options: options)
     }
 
     // MARK: Jobs
@@ -76,7 +77,7 @@ package final class SQLiteStore: JobStore {
 
     package func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease] {
         let clock = options.clock
-        let skip = Skip<[Lease]>(isNeeded: { db in try Claim.hasWork(request, db) }, answer: [])
+        let skip = Skip<[Lease]> { db in try Claim.hasWork(request, db) ? nil : [] }
         return try await writer.perform(.relaxed, unless: skip) { db in try Claim.run(request, now: clock.now(), db) }
     }
 
@@ -94,9 +95,13 @@ package final class SQLiteStore: JobStore {
 
     package func promote(limit: Int) async throws(StoreError) -> PromotionReply {
         let clock = options.clock
-        let next = try await read { db in try Promote.nextDue(now: clock.now(), db) }
-        guard next == .zero else { return PromotionReply(moved: 0, nextDue: next) }
-        let reply = try await writer.perform(.relaxed) { db in try Promote.run(limit: limit, now: clock.now(), db) }
+        let skip = Skip<PromotionReply> { db in
+            let next = try Promote.nextDue(now: clock.now(), db)
+            return next == .zero ? nil : PromotionReply(moved: 0, nextDue: next)
+        }
+        let reply = try await writer.perform(.relaxed, unless: skip) { db in
+            try Promote.run(limit: limit, now: clock.now(), db)
+        }
         if reply.moved > 0 { watch.announce() }
         return reply
     }
@@ -136,11 +141,11 @@ package final class SQLiteStore: JobStore {
     package func recover() async throws(StoreError) -> RecoveryReply {
         let clock = options.clock
         let liveness = liveness
-        guard try await !read({ db in try Recover.dead(liveness, db) }).isEmpty else {
-            return RecoveryReply(workers: [], revokedLeases: 0, recoveredJobs: 0)
+        let skip = Skip<RecoveryReply> { db in
+            try Recover.dead(liveness, db).isEmpty
+                ? RecoveryReply(workers: [], revokedLeases: 0, recoveredJobs: 0) : nil
         }
-        let reply = try await writer.perform(.relaxed) { db in
-            // Looked at again under the lock: it may have renewed meanwhile.
+        let reply = try await writer.perform(.relaxed, unless: skip) { db in
             try Recover.end(try Recover.dead(liveness, db), crashed: true, now: clock.now(), db)
         }
         for worker in reply.workers {
@@ -183,9 +188,11 @@ package final class SQLiteStore: JobStore {
 
     package func retain(_ policy: RetentionPolicy, limit: Int) async throws(StoreError) -> Int {
         let clock = options.clock
-        // Mostly there is nothing to do, which a look outside the write lock tells.
-        guard try await read({ db in try Retain.isDue(policy, now: clock.now(), db) }) else { return 0 }
-        return try await writer.perform(.relaxed) { db in try Retain.run(policy, limit: limit, now: clock.now(), db) }
+        // Mostly there is nothing to do, which a look outside a transaction tells.
+        let skip = Skip<Int> { db in try Retain.isDue(policy, now: clock.now(), db) ? nil : 0 }
+        return try await writer.perform(.relaxed, unless: skip) { db in
+            try Retain.run(policy, limit: limit, now: clock.now(), db)
+        }
     }
 
     // MARK: Views

@@ -1,4 +1,3 @@
-import Logging
 import MartletCore
 
 /// How jobs of one kind are run here.
@@ -78,60 +77,5 @@ package struct Handler: Sendable {
             executor: executor,
             onBlock: onBlock,
             reporting: { RunReport(await run($0)) })
-    }
-}
-
-/// One run of one job.
-package struct HandlerCall: Sendable {
-    package let id: JobID
-    package let kind: String
-    package let queue: String
-    /// From 1.
-    package let attempt: Int
-    package let maxAttempts: Int
-    /// The fencing token: a later lease of the same job has a greater one.
-    package let lease: LeaseID
-    package let args: JSONText
-    package let enqueuedAt: Timestamp
-    package let timeout: Duration?
-    /// The job's index in its lease.
-    let index: Int
-    private let startedAt: Moment
-    private let progress: (any ProgressSink)?
-    private let base: Logger
-
-    package init(
-        id: JobID, kind: String, queue: String, attempt: Int, maxAttempts: Int, lease: LeaseID, args: JSONText,
-        enqueuedAt: Timestamp, timeout: Duration?, index: Int = 0, startedAt: Moment = .now,
-        progress: (any ProgressSink)? = nil, logger: Logger
-    ) {
-        self.id = id
-        self.kind = kind
-        self.queue = queue
-        self.attempt = attempt
-        self.maxAttempts = maxAttempts
-        self.lease = lease
-        self.args = args
-        self.enqueuedAt = enqueuedAt
-        self.timeout = timeout
-        self.index = index
-        self.startedAt = startedAt
-        self.progress = progress
-        self.base = logger
-    }
-
-    /// Says how far the run is. Written now and then; the last counts.
-    package func tell(fraction: Double?, note: String?) { progress?.tell(self, fraction: fraction, note: note) }
-
-    /// What is left of the timeout; nil: there is none.
-    package var timeLeft: Duration? { timeout.map { startedAt + $0 - .now } }
-
-    /// Says which job speaks. Made when asked for: most jobs never log, and its dictionary costs more than running a small job.
-    package var logger: Logger {
-        var logger = base
-        logger[metadataKey: "job"] = "\(id)"
-        logger[metadataKey: "kind"] = "\(kind)"
-        logger[metadataKey: "attempt"] = "\(attempt)"
-        return logger
     }
 }

@@ -44,8 +44,8 @@ import Testing
 
     @Test func `cancelling takes a job out of the buffer, a slot's waiting jobs, or stops it`() throws {
         var (state, started) = floor(jobs: 4)
-        let (slot, work) = try #require(started.start.first)
-        #expect(work.range == 0..<1, "of an unknown kind a slot takes one")
+        let slot = try #require(started.start.first)
+        #expect(slot.work.range == 0..<1, "of an unknown kind a slot takes one")
         let handler = state.handlers[0]
         _ = slot.state.withLock { $0.begin(now: at(1), handler: handler) }
         let waiting = state.cancel([request(2)], now: at(2))
@@ -63,7 +63,7 @@ import Testing
         var (state, started) = floor(jobs: count, concurrency: count)
         #expect(started.start.count == count)
         let handler = state.handlers[0]
-        for (slot, _) in started.start { _ = slot.state.withLock { $0.begin(now: at(1), handler: handler) } }
+        for slot in started.start { _ = slot.state.withLock { $0.begin(now: at(1), handler: handler) } }
         let aftermath = state.cancel((0..<count).map(request), now: at(2))
         #expect(aftermath.cancel.count == count)
         #expect(aftermath.looked == count)
@@ -72,7 +72,7 @@ import Testing
 
     @Test func `what waits behind a long job in its slot runs elsewhere`() throws {
         var (state, started) = floor(jobs: 1, concurrency: 2)
-        let (first, _) = try #require(started.start.first)
+        let first = try #require(started.start.first)
         let handler = state.handlers[0]
         _ = first.state.withLock { $0.begin(now: at(0), handler: handler) }
         _ = first.state.withLock { $0.end(RunReport(.completed(result: nil)), now: at(0), handler: handler, random: { 0 }) }
@@ -80,17 +80,17 @@ import Testing
         // Now the kind is known to be short, and a slot takes many.
         _ = state.next(now: at(1))
         let aftermath = state.accept([chunk(2, jobs: 20).lease], session: 1, now: at(1))
-        let (slot, work) = try #require(aftermath.start.first)
-        #expect(work.count == 20)
+        let slot = try #require(aftermath.start.first)
+        #expect(slot.work.count == 20)
         _ = slot.state.withLock { $0.begin(now: at(1), handler: handler) }
         #expect(state.watch(now: at(5)).start.isEmpty)
         let freed = state.watch(now: at(6))
-        #expect(freed.start.map(\.1.range) == [1..<20])
+        #expect(freed.start.map(\.work.range) == [1..<20])
     }
 
     @Test func `stopping gives back what has not begun, in the buffer and in slots`() throws {
         var (state, started) = floor(jobs: 5)
-        let (slot, _) = try #require(started.start.first)
+        let slot = try #require(started.start.first)
         let handler = state.handlers[0]
         _ = slot.state.withLock { $0.begin(now: at(1), handler: handler) }
         let aftermath = state.stop()
@@ -103,7 +103,7 @@ import Testing
 
     @Test func `a timeout cancels the task, and the unwind time writes the slot off`() throws {
         var (state, started) = floor(jobs: 1)
-        let (slot, _) = try #require(started.start.first)
+        let slot = try #require(started.start.first)
         let handler = state.handlers[0]
         _ = slot.state.withLock { $0.begin(now: at(0), handler: handler) }
         #expect(state.watch(now: at(9_999)).cancel.isEmpty)
@@ -117,7 +117,7 @@ import Testing
 
     @Test func `jobs stuck behind a slot that does not come free go back`() throws {
         var (state, started) = floor(jobs: 4)
-        let (slot, _) = try #require(started.start.first)
+        let slot = try #require(started.start.first)
         let handler = state.handlers[0]
         _ = slot.state.withLock { $0.begin(now: at(0), handler: handler) }
         #expect(state.watch(now: at(10)).settle.isEmpty)
@@ -125,4 +125,8 @@ import Testing
         #expect(aftermath.settle.map(\.index) == [1, 2, 3])
         #expect(aftermath.settle.allSatisfy { $0.ending == .givenBack })
     }
+}
+
+extension Slot {
+    fileprivate var work: Work { state.withLock { $0.work } }
 }

@@ -32,17 +32,17 @@ import Testing
         #expect(state.isSparing && aftermath.start.isEmpty, "not before that is written")
         #expect(state.watch(now: at(1)).start.isEmpty)
         let started = state.spared().start
-        #expect(started.count == 7 && started.allSatisfy { $0.1.count == 1 && $0.1.suspicion == .slight })
+        #expect(started.count == 7 && started.allSatisfy { $0.work.count == 1 && $0.work.suspicion == .slight })
         guard case .claim(let plan) = state.next(now: at(2)) else {
             Issue.record("it claims nothing")
             return
         }
         #expect(plan.limit == 13, "the other slots are free for others")
         let grave = state.accept([chunk(2, jobs: 5, crashes: 2).lease], session: 1, now: at(2)).start
-        #expect(grave.map(\.1.suspicion) == [.grave, .grave])
+        #expect(grave.map(\.work.suspicion) == [.grave, .grave])
         _ = state.next(now: at(3))
         let others = state.accept([chunk(3, jobs: 11).lease], session: 1, now: at(3)).start
-        #expect(others.count == 11 && others.allSatisfy { $0.1.suspicion == .none })
+        #expect(others.count == 11 && others.allSatisfy { $0.work.suspicion == .none })
     }
 
     @Test func `where no job can run alone nothing is held against any`() {
@@ -72,22 +72,22 @@ import Testing
     @Test func `suspects run few at a time, and take no room from others`() throws {
         var (state, aftermath) = suspicious()
         let started = aftermath.start
-        #expect(started.map(\.1.range) == [0..<1, 1..<2])
+        #expect(started.map(\.work.range) == [0..<1, 1..<2])
         guard case .claim(let plan) = state.next(now: at(1)) else {
             Issue.record("it claims nothing")
             return
         }
         #expect(plan.limit == 18, "the other slots are free for others")
         let others = state.accept([chunk(2, jobs: 18).lease], session: 1, now: at(1)).start
-        #expect(others.count == 18 && others.allSatisfy { $0.1.chunk.lease.id.rawValue == 2 })
+        #expect(others.count == 18 && others.allSatisfy { $0.work.chunk.lease.id.rawValue == 2 })
         let handler = state.handlers[0]
-        for slot in [started[0].0, others[0].0] {
+        for slot in [started[0], others[0]] {
             _ = slot.state.withLock { $0.begin(now: at(1), handler: handler) }
             _ = slot.state.withLock { $0.end(RunReport(.cancelled), now: at(2), handler: handler, random: { 0 }) }
         }
-        let again = state.again(started[0].0, jobs: 1, total: .seconds(1))
+        let again = state.again(started[0], jobs: 1, total: .seconds(1))
         #expect(again?.range == 2..<3, "the next suspect, now that one is through")
-        #expect(state.again(others[0].0, jobs: 1, total: .seconds(1)) == nil, "no third one")
+        #expect(state.again(others[0], jobs: 1, total: .seconds(1)) == nil, "no third one")
     }
 
     @Test func `a lease is taken apart into suspects and others`() {

@@ -70,7 +70,8 @@ enum InFlight {
         bench.report("  a person's cancel meanwhile", "s", [report.cancelSeconds], atMost: 2)
     }
 
-    /// The process of its own.
+    /// The process of its own. Not on the main actor, which would keep a thread beside the worker's.
+    @concurrent
     static func hold(_ database: String, jobs: Int) async throws {
         let client = try await Client(.sqlite(database))
         var configuration = Worker.Configuration()
@@ -78,18 +79,23 @@ enum InFlight {
         configuration.drain = true
         let worker = try Worker(client, jobs: [Waiting.self], configuration: configuration, logger: Load.logger)
         let running = Task.detached { try await worker.run() }
-        var threads = 0
-        while starts.withLock({ $0.count }) < jobs {
-            threads = max(threads, try Self.threads())
-            try await Task.sleep(for: .milliseconds(100))
+        let counting = Task.detached {
+            var most = 0
+            while !Task.isCancelled {
+                most = max(most, try Self.threads())
+                // Cancelled is ended.
+                try? await Task.sleep(for: .milliseconds(50))
+            }
+            return most
         }
-        setenv("MARTLET_DATABASE_URL", "sqlite:\(database)", 1)
-        let directory = URL(fileURLWithPath: database).deletingLastPathComponent()
-        _ = try await Programs.output(Programs.martlet, ["jobs", "cancel", "7"], in: directory)
+        while starts.withLock({ $0.count }) < jobs { try await Task.sleep(for: .milliseconds(50)) }
+        try await Programs.run(["jobs", "cancel", "7"], database: "sqlite:\(database)")
         let asked = ContinuousClock.now
-        threads = max(threads, try Self.threads())
         try await running.value
+        counting.cancel()
+        let threads = try await counting.value
         let (count, first, last) = starts.withLock { $0 }
+        let directory = URL(fileURLWithPath: database).deletingLastPathComponent()
         let counts = try await Programs.output(Programs.martlet, ["stats", "--json"], in: directory)
         guard let cancelledAt = cancelledAt.withLock({ $0 }) else { throw Failure("the cancel never arrived: \(counts)") }
         let report = Report(

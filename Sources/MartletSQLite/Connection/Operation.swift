@@ -3,8 +3,8 @@ import MartletStore
 
 /// A look that may spare an operation its transaction.
 struct Skip<T: Sendable>: Sendable {
-    let isNeeded: @Sendable (Database) throws -> Bool
-    let answer: T
+    /// nil: the operation is needed.
+    let answer: @Sendable (Database) throws -> T?
 }
 
 /// One thing to be done by the writer, whatever it returns.
@@ -67,8 +67,8 @@ final class Request<T: Sendable>: Operation, @unchecked Sendable {
     override func isAnswered(_ db: Database) -> Bool {
         guard let skip else { return false }
         do {
-            guard try !skip.isNeeded(db) else { return false }
-            answer = .success(skip.answer)
+            guard let known = try skip.answer(db) else { return false }
+            answer = .success(known)
             return true
         } catch {
             // The body meets the same trouble, inside a transaction that can report it.

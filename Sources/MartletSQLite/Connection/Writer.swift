@@ -25,15 +25,16 @@ final class Writer: Sendable {
     private let clock: any StoreClock
     private let busyTimeout: Duration
     private let pending = Mutex(CommitQueue<Operation>())
-    private let wake = DispatchSemaphore(value: 0)
+    private let watch: ChangeWatch
     private let stopped = DispatchGroup()
     private let checkpointer: Checkpointer
     private let synchronous = SynchronousSetting()
     private let isWaiting = Atomic(false)
     private let isWatched = Atomic(false)
 
-    init(files: DatabaseFiles, database: DatabaseQueue, lock: WriteLock, options: SQLiteOptions) {
+    init(files: DatabaseFiles, database: DatabaseQueue, lock: WriteLock, watch: ChangeWatch, options: SQLiteOptions) {
         self.files = files
+        self.watch = watch
         self.database = database
         self.lock = lock
         clock = options.clock
@@ -91,7 +92,7 @@ final class Writer: Sendable {
     /// the lock does not come: the thread then goes on waiting for it, and the end of the process ends it.
     func close() async {
         pending.withLock { $0.close() }
-        wake.signal()
+        watch.ring()
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let once = Once { continuation.resume() }
             stopped.notify(queue: .global()) { once.run() }
@@ -104,7 +105,7 @@ final class Writer: Sendable {
     private func submit(_ operation: Operation) {
         let deadline = clock.sinceBoot() + busyTimeout.milliseconds
         switch pending.withLock({ $0.add(operation, deadline: deadline) }) {
-        case true: wake.signal()
+        case true: watch.ring()
         case false: break
         case nil: operation.finish(StoreError(.closed, "\(files.shown) was closed"))
         }
@@ -114,8 +115,11 @@ final class Writer: Sendable {
 
     private func serve() {
         while true {
-            wake.wait()
-            while !pending.withLock({ $0.isEmpty }) { serveGroup() }
+            watch.sleep()
+            while !pending.withLock({ $0.isEmpty }) {
+                serveGroup()
+                watch.look()
+            }
             if pending.withLock({ $0.isFinished }) { break }
         }
         takeTurn()

@@ -13,6 +13,7 @@ final class Chunk: Sendable {
     let mayExpire: Bool
     /// Jobs whose ending has not been heard of.
     private let open: Atomic<Int>
+    private let common = Mutex<HandlerCall.Common?>(nil)
 
     init(lease: Lease, kind: Int, session: Int, claimedAt: Moment) {
         mayExpire = lease.jobs.contains { $0.expiresIn != nil }
@@ -25,6 +26,16 @@ final class Chunk: Sendable {
 
     /// - Returns: whether these were its last.
     func ended(_ jobs: Int) -> Bool { open.subtract(jobs, ordering: .relaxed).newValue <= 0 }
+
+    /// What its runs have in common, made by the first.
+    func common(_ make: (Lease) -> HandlerCall.Common) -> HandlerCall.Common {
+        common.withLock { common in
+            if let common { return common }
+            let made = make(lease)
+            common = made
+            return made
+        }
+    }
 }
 
 /// Some jobs of a chunk, not begun.

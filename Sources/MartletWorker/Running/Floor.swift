@@ -211,8 +211,6 @@ final class Floor: Sendable {
 
     // MARK: Acting
 
-    /// Apart from the runner, whose frame lives as long as a job waits.
-    @inline(never)
     func settle(_ slot: Slot) {
         let (ended, work) = slot.takeEnded()
         if adapts[work.chunk.kind], !ended.isEmpty { state.withLock { $0.count(ended, of: work) } }
@@ -225,9 +223,7 @@ final class Floor: Sendable {
         for (chunk, index) in aftermath.abandoned {
             herald.tell(.abandoned(kind: chunk.lease.kind, id: chunk.lease.jobs[index].id, lease: chunk.lease.id))
         }
-        for (slot, work) in aftermath.start {
-            if !slot.start({ [self] in await Runner(floor: self, slot: slot).run(work) }) { canceller.cancel([slot]) }
-        }
+        for slot in aftermath.start where !slot.start(Runner(floor: self, slot: slot)) { canceller.cancel([slot]) }
         let (isHungry, isEmpty) = state.withLock { ($0.intake.isHungry(now: .now), $0.entries.isEmpty) }
         if isHungry { hungry.raise() }
         if isEmpty { emptied.raise() }

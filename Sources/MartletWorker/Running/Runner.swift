@@ -6,79 +6,98 @@ import Synchronization
 ///
 /// Short jobs come several at a time (see ``Cost/helping``): between two of them lie the slot's lock, which nobody else holds
 /// but for an instant, one reading of the clock, and nothing else. A job whose task was cancelled is its task's last.
+///
+/// The frame of ``run()`` lives as long as a job waits, and there may be very many that do. So it holds what comes next and
+/// nothing else; the slot remembers the rest, and what is needed for a moment is made in functions of its own.
 struct Runner {
     let floor: Floor
     let slot: Slot
 
-    func run(_ first: Work) async {
-        var next: Work? = first
-        while let work = next {
-            let begun = Moment.now
-            let (jobs, move) = await run(work.chunk, begun: begun)
-            switch move {
-            case .goOn:
-                floor.settle(slot)
-                await floor.settler.room()
-                next = floor.again(slot, jobs: jobs, total: .now - begun)
-                // Handlers that never suspend would keep the threads from others.
-                if next != nil { await Task.yield() }
-            case .leave:
-                floor.settle(slot)
-                return floor.leave(slot, jobs: jobs, total: .now - begun)
-            case .vanish:
-                return
-            }
+    /// Inlined: the frame of a closure around it would live as long.
+    @inline(__always)
+    func run() async {
+        var call = begin()
+        while true {
+            while let next = call { call = ended(await body(next)(next)) }
+            guard !slot.isThrough else { return }
+            await floor.settler.room()
+            call = again()
+            // Handlers that never suspend would keep the threads from others.
+            if call != nil { await Task.yield() }
         }
     }
 
-    /// Its frame lives as long as a job waits, and there may be very many that do: what it needs for a moment only is made in
-    /// functions of its own (measured with 200 000 waiting jobs).
-    private func run(_ chunk: Chunk, begun: Moment) async -> (jobs: Int, SlotState.Next) {
-        var jobs = 0
-        var next = slot.begin(now: begun, handler: floor.handlers[chunk.kind])
+    /// - Returns: the first job of what was taken; nil when there is none left of it.
+    @inline(never)
+    private func begin() -> HandlerCall? {
+        let chunk = slot.chunk
+        let next = slot.begin(now: .now, handler: floor.handlers[chunk.kind])
         if chunk.mayExpire { tellExpired(chunk) }
-        while let index = next {
-            let report = await body(chunk, index)(call(chunk, index))
-            jobs += 1
-            let move: SlotState.Next
-            (next, move) = ended(chunk, index, report)
-            if move != .goOn { return (jobs, move) }
+        return call(chunk, next)
+    }
+
+    /// - Returns: the next job; nil when that was the last of what was taken, or the task's.
+    @inline(never)
+    private func ended(_ report: RunReport) -> HandlerCall? {
+        guard let (chunk, index) = slot.running else {
+            // Nobody counts on a run that was written off.
+            slot.finish()
+            return nil
         }
-        return (jobs, .goOn)
+        let (handler, job) = (floor.handlers[chunk.kind], chunk.lease.jobs[index])
+        let ended = slot.end(floor.redacted(report, job), now: .now, handler: handler)
+        if let ending = ended.ending { tell(ending, job, handler, ended.ran) }
+        if chunk.mayExpire { tellExpired(chunk) }
+        switch ended.move {
+        case .goOn:
+            return call(chunk, ended.next)
+        case .leave:
+            slot.finish()
+            floor.settle(slot)
+            let (jobs, total) = slot.turn(now: .now)
+            floor.leave(slot, jobs: jobs, total: total)
+        case .vanish:
+            slot.finish()
+        }
+        return nil
     }
 
     @inline(never)
-    private func body(_ chunk: Chunk, _ index: Int) -> @Sendable (HandlerCall) async -> RunReport {
-        let (handler, job) = (floor.handlers[chunk.kind], chunk.lease.jobs[index])
-        if floor.herald.wantsJobs {
-            floor.herald.tell(.jobStarted(kind: handler.kind, id: job.id, attempt: job.attempt))
+    private func again() -> HandlerCall? {
+        let (jobs, total) = slot.turn(now: .now)
+        guard floor.again(slot, jobs: jobs, total: total) != nil else {
+            slot.finish()
+            return nil
         }
-        switch Suspicion(crashes: job.crashes) {
+        return begin()
+    }
+
+    @inline(never)
+    private func body(_ call: HandlerCall) -> @Sendable (HandlerCall) async -> RunReport {
+        let handler = floor.handlers[slot.chunk.kind]
+        if floor.herald.wantsJobs {
+            floor.herald.tell(.jobStarted(kind: handler.kind, id: call.id, attempt: call.attempt))
+        }
+        switch Suspicion(crashes: call.crashes) {
         case .none, .slight: return handler.run
         case .grave: return handler.isolated ?? handler.run
         }
     }
 
-    @inline(never)
-    private func ended(_ chunk: Chunk, _ index: Int, _ report: RunReport) -> (next: Int?, SlotState.Next) {
-        let handler = floor.handlers[chunk.kind]
-        let ended = slot.end(floor.redacted(report, chunk.lease.jobs[index]), now: .now, handler: handler)
-        if let ending = ended.ending { tell(ending, chunk.lease.jobs[index], handler, ended.ran) }
-        if chunk.mayExpire { tellExpired(chunk) }
-        return (ended.next, ended.move)
+    private func call(_ chunk: Chunk, _ index: Int?) -> HandlerCall? {
+        guard let index else {
+            floor.settle(slot)
+            return nil
+        }
+        let common = chunk.common { lease in
+            let handler = floor.handlers[chunk.kind]
+            return HandlerCall.Common(
+                lease: lease, maxAttempts: handler.retry.maxAttempts, timeout: handler.timeout, progress: floor.progress,
+                logger: floor.logger)
+        }
+        return HandlerCall(common, index: index, startedAt: slot.startedAt ?? .now)
     }
 
-    @inline(never)
-    private func call(_ chunk: Chunk, _ index: Int) -> HandlerCall {
-        let (handler, lease, job) = (floor.handlers[chunk.kind], chunk.lease, chunk.lease.jobs[index])
-        return HandlerCall(
-            id: job.id, kind: handler.kind, queue: lease.queue, attempt: job.attempt,
-            maxAttempts: job.maxAttempts ?? handler.retry.maxAttempts, lease: lease.id, args: job.args,
-            enqueuedAt: job.enqueuedAt, timeout: job.timeout ?? handler.timeout,
-            index: index, startedAt: slot.startedAt ?? .now, progress: floor.progress, logger: floor.logger)
-    }
-
-    @inline(never)
     private func tellExpired(_ chunk: Chunk) {
         for job in slot.takeExpired() { tell(job.ending, chunk.lease.jobs[job.index], floor.handlers[chunk.kind], .zero) }
     }

@@ -5,7 +5,7 @@ import Synchronization
 /// One runner and what it has in hand. The runner's task runs on the slot's threads, and nowhere else: by that it is known
 /// which job holds a thread.
 final class Slot: TaskExecutor {
-    private struct Runner {
+    private struct Running {
         var task: Task<Void, Never>?
         var isCancelled = false
     }
@@ -13,7 +13,8 @@ final class Slot: TaskExecutor {
     let number: Int
     let state: Mutex<SlotState>
     private let threads: Mutex<HandlerThreads>
-    private let runner = Mutex(Runner())
+    private let runner = Mutex(Running())
+    private let through = Atomic(false)
 
     init(number: Int, work: Work, threads: HandlerThreads) {
         self.number = number
@@ -28,10 +29,10 @@ final class Slot: TaskExecutor {
     /// Takes effect when the runner goes on after its next suspension.
     func move(to threads: HandlerThreads) { self.threads.withLock { $0 = threads } }
 
-    /// - Parameter body: may be called at once, from another thread.
+    /// - Parameter run: begins at once, on another thread.
     /// - Returns: false when ``cancel()`` was called meanwhile, and has to be again.
-    func start(_ body: @escaping @Sendable () async -> Void) -> Bool {
-        let task = Task.detached(executorPreference: self, operation: body)
+    func start(_ run: Runner) -> Bool {
+        let task = Task.detached(executorPreference: self) { await run.run() }
         return runner.withLock { runner in
             runner.task = task
             return !runner.isCancelled
@@ -41,11 +42,9 @@ final class Slot: TaskExecutor {
     // MARK: The runner's side
 
     /// - Returns: the index of the job to run; nil when there is none left.
-    @inline(never)
     func begin(now: Moment, handler: Handler) -> Int? { state.withLock { $0.begin(now: now, handler: handler) } }
 
     /// A run is over, and the next one begins, if there is one and nothing speaks against it.
-    @inline(never)
     func end(
         _ report: RunReport, now: Moment, handler: Handler
     ) -> (ending: Ending?, ran: Duration, next: Int?, move: SlotState.Next) {
@@ -56,12 +55,28 @@ final class Slot: TaskExecutor {
         }
     }
 
+    /// What the jobs in hand, and the last ones, are of.
+    var chunk: Chunk { state.withLock { $0.work.chunk } }
+
+    /// The job that runs; nil when it was written off.
+    var running: (chunk: Chunk, index: Int)? {
+        state.withLock { slot in slot.runningIndex.map { (slot.work.chunk, $0) } }
+    }
+
+    /// How many jobs of those in hand ran, and how long they took together.
+    func turn(now: Moment) -> (jobs: Int, total: Duration) { state.withLock { $0.turn(now: now) } }
+
     /// When the run that is under way began.
     var startedAt: Moment? { state.withLock { $0.startedAt } }
 
     func takeExpired() -> [SlotState.Expired] { state.withLock { $0.takeExpired() } }
 
     func takeEnded() -> ([Settlement], of: Work) { state.withLock { ($0.takeEnded(), of: $0.work) } }
+
+    /// The runner ends.
+    func finish() { through.store(true, ordering: .relaxed) }
+
+    var isThrough: Bool { through.load(ordering: .relaxed) }
 
     // MARK: Stopping
 

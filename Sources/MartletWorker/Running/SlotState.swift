@@ -56,6 +56,8 @@ struct SlotState {
     private var expired: [Expired] = []
     /// Since when the run under way has held a thread that others wait for, once that is known.
     private var heldSince: Moment?
+    /// When the first of the jobs in hand began, and how many of them ran.
+    private var turn: (begunAt: Moment, jobs: Int)?
 
     init(_ work: Work) { self.work = work }
 
@@ -64,10 +66,15 @@ struct SlotState {
     mutating func receive(_ work: Work) {
         precondition(phase == .between && self.work.range.isEmpty)
         self.work = work
+        turn = nil
     }
+
+    /// How many jobs of those in hand ran, and how long they took together.
+    func turn(now: Moment) -> (jobs: Int, total: Duration) { turn.map { ($0.jobs, now - $0.begunAt) } ?? (0, .zero) }
 
     /// - Returns: the index of the job to run; nil when there is none left.
     mutating func begin(now: Moment, handler: Handler) -> Int? {
+        if turn == nil { turn = (now, 0) }
         guard phase == .between, var index = work.range.popFirst() else { return nil }
         while !isInTime(index, now: now, handler: handler) {
             guard let next = work.range.popFirst() else { return nil }
@@ -81,6 +88,7 @@ struct SlotState {
 
     /// - Returns: the ending to tell observers, nil when nothing is settled; and what to do next.
     mutating func end(_ report: RunReport, now: Moment, handler: Handler, random: () -> Double) -> (Ending?, Next) {
+        turn?.jobs += 1
         switch phase {
         case .running(let run):
             phase = .between
@@ -266,39 +274,5 @@ struct SlotState {
         guard !expired.isEmpty else { return [] }
         defer { expired = [] }
         return expired
-    }
-}
-
-extension SlotState.Stop {
-    /// What a run that was told to stop is settled as; nil: not at all.
-    ///
-    /// A handler that was done all the same keeps its result, except after a timeout: a command that ends well on SIGTERM
-    /// has not done its work, and its owner set the limit.
-    func outcome(of outcome: Outcome, timeout: Duration?) -> Outcome? {
-        switch self {
-        case .lost:
-            return nil
-        case .timedOut:
-            let limit = timeout.map { " after \($0.text)" } ?? ""
-            return .retry(JobError(type: "timeout", message: "timed out\(limit)", detail: Self.detail(of: outcome)))
-        case .cancelled:
-            switch outcome {
-            case .completed: return outcome
-            case .retry, .snooze, .discard, .cancelled, .interrupted, .crashed: return .cancelled
-            }
-        case .interrupted:
-            switch outcome {
-            case .completed, .snooze, .discard: return outcome
-            case .retry, .cancelled, .interrupted, .crashed: return .interrupted
-            }
-        }
-    }
-
-    /// What a handler said last may tell where it hung.
-    private static func detail(of outcome: Outcome) -> String? {
-        switch outcome {
-        case .retry(let error, _), .discard(let error), .crashed(let error): error.detail
-        case .completed, .snooze, .cancelled, .interrupted: nil
-        }
     }
 }

@@ -52,6 +52,8 @@ final class Settler: Sendable {
     }
 
     /// Waits while too much is on its way: runners stop taking jobs they could not settle.
+    /// Its frame shall not be part of a runner's, which lives as long as a job waits.
+    @inline(never)
     func room() async {
         guard state.withLock({ $0.queue.isFull && !$0.isClosed }) else { return }
         await withCheckedContinuation { continuation in
