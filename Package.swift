@@ -60,6 +60,7 @@ let package = Package(
                 .embedInCode("0001_queue.postgres.repair.sql"),
                 .embedInCode("0001_queue.postgres.counts.sql"),
                 .embedInCode("0001_queue.postgres.rebase.sql"),
+                .embedInCode("0001_queue.postgres.bench.sql"),
                 .embedInCode("0001_queue.postgres.roles.sql"),
             ],
             swiftSettings: settings),

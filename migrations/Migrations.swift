@@ -24,6 +24,7 @@ package enum Migrations {
                 PackageResources._001_queue_postgres_repair_sql,
                 PackageResources._001_queue_postgres_counts_sql,
                 PackageResources._001_queue_postgres_rebase_sql,
+                PackageResources._001_queue_postgres_bench_sql,
                 PackageResources._001_queue_postgres_roles_sql,
             ]
         )

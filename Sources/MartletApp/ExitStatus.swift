@@ -25,7 +25,8 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
           3    not found
           4    refused: the job's state does not allow it, or nobody confirmed
           5    database unavailable or unusable
-          130  an import was stopped by SIGINT, or a worker by a second one
+          130  an import or a bench was stopped by SIGINT, or a worker by a
+               second one
           143  the same by SIGTERM
         """
 }

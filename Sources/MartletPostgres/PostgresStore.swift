@@ -19,6 +19,7 @@ package final class PostgresStore: JobStore {
     private let repairing: Repairs
     private let rows: JobRows
     private let counting: Stats
+    private let benching: Benches
 
     package static func open(_ options: PostgresOptions) async throws(StoreError) -> PostgresStore {
         let database = try Database(options)
@@ -98,6 +99,7 @@ package final class PostgresStore: JobStore {
         repairing = Repairs(database.place)
         rows = JobRows(database.place)
         counting = Stats(database.place)
+        benching = Benches(database.place)
     }
 
     // MARK: Jobs
@@ -223,5 +225,19 @@ package final class PostgresStore: JobStore {
     package func close() async {
         hinting.close()
         await database.client.close()
+    }
+}
+
+extension PostgresStore: BenchStore {
+    package func benchSurroundings() async throws(StoreError) -> BenchSurroundings {
+        try await benching.surroundings(database)
+    }
+
+    package func conditions() async throws(StoreError) -> StoreConditions { try await benching.conditions(database) }
+
+    package func roundTrip() async throws(StoreError) -> Duration? { try await benching.roundTrip(database) }
+
+    package func removeBench(_ name: BenchName, limit: Int) async throws(StoreError) -> Int {
+        try await benching.remove(name, limit: limit, database)
     }
 }

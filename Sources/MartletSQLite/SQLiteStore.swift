@@ -286,3 +286,23 @@ package final class SQLiteStore: JobStore {
         return try result.get()
     }
 }
+
+extension SQLiteStore: BenchStore {
+    package func benchSurroundings() async throws(StoreError) -> BenchSurroundings {
+        let liveness = liveness
+        return try await read { db in try Benches.surroundings(liveness, db) }
+    }
+
+    /// By the connection that writes, as it is set for what has to be durable.
+    package func conditions() async throws(StoreError) -> StoreConditions {
+        let files = files
+        return try await writer.perform(.synced) { db in try Benches.conditions(files, db) }
+    }
+
+    package func roundTrip() async throws(StoreError) -> Duration? { nil }
+
+    package func removeBench(_ name: BenchName, limit: Int) async throws(StoreError) -> Int {
+        let clock = options.clock
+        return try await writer.perform(.relaxed) { db in try Benches.remove(name, limit: limit, now: clock.now(), db) }
+    }
+}

@@ -40,6 +40,14 @@ import Testing
         ("promote", ["worker"], { store, _ in _ = try await store.promote(limit: 10) }),
         ("retain", ["worker"], { store, _ in _ = try await store.retain(RetentionPolicy(), limit: 10) }),
         ("deregister", ["worker"], { store, ids in try await store.deregister(ids.spare) }),
+        ("look round for a bench", ["worker"], { store, _ in _ = try await store.benchSurroundings() }),
+        (
+            "remove a bench", ["worker"],
+            { store, _ in
+                let name = try #require(BenchName("martlet-bench-a1"))
+                _ = try await store.removeBench(name, limit: 10)
+            }
+        ),
         // What is left to do is shown while a worker drains.
         ("stats", ["worker", "reader", "admin"], { store, _ in _ = try await store.stats() }),
         ("show", ["reader", "admin"], { store, ids in _ = try await store.job(ids.job) }),

@@ -27,6 +27,7 @@ struct Martlet: ParsableCommand {
         subcommands: [
             EnqueueCommand.self, WorkerCommand.self, JobsCommand.self, FailedCommand.self, QueuesCommand.self,
             WorkersCommand.self, StatsCommand.self, DoctorCommand.self, MigrateCommand.self, RepairCommand.self,
+            BenchCommand.self,
         ])
 }
 

@@ -36,6 +36,14 @@ package struct JSONWriter: Sendable {
         body += Array("\(milliseconds / 1_000).\(fraction)".utf8)
     }
 
+    /// To three digits behind the point, as many as are not zero.
+    package mutating func number(_ key: String, _ value: Double?) {
+        begin(key)
+        if let value { Self.append(value, to: &body) } else { null() }
+    }
+
+    package mutating func numbers(_ key: String, _ values: [Double]) { array(key, values) { Self.append($0, to: &$1) } }
+
     package mutating func field(_ key: String, _ value: JSONText?) {
         begin(key)
         guard let value else { return null() }
@@ -76,6 +84,14 @@ package struct JSONWriter: Sendable {
         if !body.isEmpty { body.append(UInt8(ascii: ",")) }
         Self.append(key, to: &body)
         body.append(UInt8(ascii: ":"))
+    }
+
+    private static func append(_ value: Double, to bytes: inout [UInt8]) {
+        let thousandths = Int64((value * 1_000).rounded())
+        var fraction = String(1_000 + thousandths.magnitude % 1_000).dropFirst()
+        while fraction.last == "0" { fraction.removeLast() }
+        let whole = thousandths.magnitude / 1_000
+        bytes += Array("\(thousandths < 0 ? "-" : "")\(whole)\(fraction.isEmpty ? "" : ".\(fraction)")".utf8)
     }
 
     private mutating func null() { body += Array("null".utf8) }

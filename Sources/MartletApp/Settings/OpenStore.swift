@@ -21,6 +21,16 @@ enum OpenStore {
         _ url: DatabaseURL, _ access: Access, listening: PostgresAddress? = nil,
         remark: (@Sendable (String) -> Void)? = nil, created: ((String) throws -> Void)? = nil
     ) async throws -> any JobStore {
+        try await openEither(url, access, listening: listening, remark: remark, created: created)
+    }
+
+    /// To measure it.
+    static func bench(_ url: DatabaseURL) async throws -> any BenchStore { try await openEither(url, .existing) }
+
+    private static func openEither(
+        _ url: DatabaseURL, _ access: Access, listening: PostgresAddress? = nil,
+        remark: (@Sendable (String) -> Void)? = nil, created: ((String) throws -> Void)? = nil
+    ) async throws -> any BenchStore {
         switch url.located {
         case .sqlite(let path):
             if access == .existing { try requireFile(path) }

@@ -42,7 +42,8 @@ extension StoreError {
             ("function", "make_lanes")?:
             "\(schema)_producer, or \(schema)_worker where it runs jobs"
         case ("function", "claim")?, ("function", "settle")?, ("function", "register")?, ("function", "heartbeat")?,
-            ("function", "deregister")?, ("function", "recover")?, ("function", "promote")?, ("function", "retain")?:
+            ("function", "deregister")?, ("function", "recover")?, ("function", "promote")?, ("function", "retain")?,
+            ("function", "bench_surroundings")?, ("function", "bench_remove")?:
             "\(schema)_worker"
         case ("schema", _)?, nil:
             "\(schema)_worker, \(schema)_producer where it only enqueues, \(schema)_reader where it looks, or \(schema)_admin "

@@ -66,7 +66,7 @@ enum Retain {
     }
 
     /// Errors of earlier attempts and results go with the job; those of jobs that live on elsewhere stay.
-    private static func forgetCompleted(_ id: LeaseID, _ db: Database) throws {
+    static func forgetCompleted(_ id: LeaseID, _ db: Database) throws {
         let isBare = try db.first(
             """
             select not exists (select 1 from martlet_result) and not exists (select 1 from martlet_attempt_error)

@@ -1,7 +1,7 @@
 import Glibc
 
 /// How busy the processors are, and how much memory there is for us: of the machine, or of our control group where it is less.
-struct MachineGauge {
+package struct MachineGauge {
     private var ticks: (busy: Int, all: Int)?
     private let group = ControlGroup()
 
@@ -56,7 +56,9 @@ struct MachineGauge {
     }
 
     /// Bytes of this process in memory; nil where nobody knows.
-    static func resident() -> Int? { resident(ProcFile.read("/proc/self/statm"), page: Int(sysconf(Int32(_SC_PAGESIZE)))) }
+    package static func resident() -> Int? {
+        resident(ProcFile.read("/proc/self/statm"), page: Int(sysconf(Int32(_SC_PAGESIZE))))
+    }
 
     /// `size resident shared …`, in pages.
     static func resident(_ statm: String, page: Int) -> Int? {
