@@ -31,8 +31,9 @@ struct Case: Sendable {
     private static let postgres = [
         Case("pg.drain", PostgresDrain.run), Case("pg.enqueue", PostgresEnqueue.run), Case("pg.single", PostgresSingle.run),
         Case("pg.pickup", PickUp.postgresCase), Case("pg.producers", PostgresProducers.run),
-        Case("pg.table", LockAndUpdate.run), Case("pg.workers", ManyWorkers.run), Case("pg.backlog", Backlog.run),
-        Case("pg.snapshot", OpenSnapshot.run), Case("pg.idle", Idle.postgresCase),
+        Case("pg.table.drain", LockAndUpdate.run), Case("pg.workers", ManyWorkers.run), Case("pg.backlog", Backlog.run),
+        Case("pg.steady", Steady.steadyCase), Case("pg.snapshot", Steady.snapshotCase),
+        Case("pg.table.steady", LockAndUpdate.steadyCase), Case("pg.idle", Idle.postgresCase),
         Case("pg.fleet", Fleet.run),
     ]
 

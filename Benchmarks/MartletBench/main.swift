@@ -26,6 +26,7 @@ do {
         let engine = one.name.split(separator: ".")[0]
         if engine != last { print(engine == "pg" ? "\n\(try bench.postgres().line)" : "\nSQLite, synchronous=FULL") }
         last = String(engine)
+        bench.current = one.name
         do { try await one.run(bench) } catch { throw Failure("\(one.name): \(error)") }
     }
     if let path = bench.options.json { try JSONReport(bench, machine).write(to: path) }
