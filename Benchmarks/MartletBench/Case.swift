@@ -19,6 +19,7 @@ struct Case: Sendable {
         Case("sqlite.http", HTTPJobs.sqliteCase), Case("sqlite.idle", Idle.sqliteCase),
         Case("sqlite.process", LargeDatabase.processCase),
         Case("sqlite.large", LargeDatabase.largeCase),
+        Case("sqlite.peers.drain", SQLitePeers.drainCase), Case("sqlite.peers.pickup", SQLitePeers.pickUpCase),
     ]
 
     /// How jobs are run, whatever the engine; on SQLite.
@@ -35,6 +36,7 @@ struct Case: Sendable {
         Case("pg.steady", Steady.steadyCase), Case("pg.snapshot", Steady.snapshotCase),
         Case("pg.table.steady", LockAndUpdate.steadyCase), Case("pg.idle", Idle.postgresCase),
         Case("pg.fleet", Fleet.run),
+        Case("pg.peers.drain", PostgresPeers.drainCase), Case("pg.peers.pickup", PostgresPeers.pickUpCase),
     ]
 
     /// - Parameter words: names, or the beginnings of names: `pg`, `sqlite.drain`. None: all.
