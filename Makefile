@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all their own set-up on a fresh Debian machine with a Swift toolchain.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test check faults bench peers deps test-deps bench-deps format
+.PHONY: demo test check faults bench plots peers deps test-deps bench-deps format
 
 release := .build/release/martlet
 # One file to copy, and a command that starts in half the time: measured 25 ms with the runtime's libraries loaded, 13 without.
@@ -42,6 +42,10 @@ faults: deps test-deps
 bench: deps test-deps $(if $(CASES),$(if $(filter pg sqlite pg.peers% sqlite.peers%,$(CASES)),peers),peers)
 	swift build $(release_flags)
 	.build/release/MartletBench $(if $(RUNS),--runs $(RUNS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(JSON),--json $(JSON)) $(CASES)
+
+# make plots REPORTS="one.json two.json": the pictures of the README, from reports of the bench.
+plots: peers
+	.build/peers/bin/python -B Benchmarks/plots/draw.py $(REPORTS)
 
 # Other queues, from PyPI, that the bench measures beside ours; and what draws the plots.
 peers: .build/peers/installed

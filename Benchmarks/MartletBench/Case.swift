@@ -34,7 +34,8 @@ struct Case: Sendable {
         Case("pg.pickup", PickUp.postgresCase), Case("pg.producers", PostgresProducers.run),
         Case("pg.table.drain", LockAndUpdate.run), Case("pg.workers", ManyWorkers.run), Case("pg.backlog", Backlog.run),
         Case("pg.steady", Steady.steadyCase), Case("pg.snapshot", Steady.snapshotCase),
-        Case("pg.table.steady", LockAndUpdate.steadyCase), Case("pg.idle", Idle.postgresCase),
+        Case("pg.table.steady", LockAndUpdate.steadyCase), Case("pg.chunks", Chunks.run),
+        Case("pg.concurrency", Concurrency.run), Case("pg.idle", Idle.postgresCase),
         Case("pg.fleet", Fleet.run),
         Case("pg.peers.drain", PostgresPeers.drainCase), Case("pg.peers.pickup", PostgresPeers.pickUpCase),
     ]

@@ -33,7 +33,7 @@ enum PostgresPeers {
         bench.report("drain of 500 k waiting no-op jobs", "jobs/s", drained)
         for peer in Peer.postgres {
             print(titles[peer.name]!)
-            bench.report("  enqueue of \(peer.jobs)", "jobs/s", peersEnqueued[peer.name]!)
+            bench.report("  enqueue of \(peer.jobs), \(peer.name)", "jobs/s", peersEnqueued[peer.name]!)
             for processes in peer.processes {
                 bench.report(
                     "  drain by \(processes) process\(processes == 1 ? "" : "es"), \(peer.name)", "jobs/s",

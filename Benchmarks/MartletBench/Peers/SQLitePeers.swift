@@ -25,7 +25,7 @@ enum SQLitePeers {
         bench.report("bulk enqueue of 500 k jobs", "jobs/s", enqueued)
         bench.report("drain of 500 k waiting no-op jobs", "jobs/s", drained)
         print(title)
-        bench.report("  enqueue of \(Peer.huey.jobs)", "jobs/s", theirEnqueued)
+        bench.report("  enqueue of \(Peer.huey.jobs), huey", "jobs/s", theirEnqueued)
         bench.report("  drain, huey", "jobs/s", theirDrained)
         bench.reportRatio("drain, of huey", drained, of: theirDrained, atLeast: 30)
     }
