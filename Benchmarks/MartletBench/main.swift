@@ -28,8 +28,9 @@ do {
         last = String(engine)
         bench.current = one.name
         do { try await one.run(bench) } catch { throw Failure("\(one.name): \(error)") }
+        // After each case: a run that is cut short keeps what it has.
+        if let path = bench.options.json { try JSONReport(bench, machine).write(to: path) }
     }
-    if let path = bench.options.json { try JSONReport(bench, machine).write(to: path) }
 } catch {
     FileHandle.standardError.write(Data("MartletBench: \(error)\n".utf8))
     exit(1)
