@@ -4,6 +4,9 @@ import Foundation
 final class Bench {
     let options: BenchOptions
     private(set) var measurements: [Measurement] = []
+    private(set) var curves: [Curve] = []
+    /// The name of the case that runs.
+    var current = ""
     private var server: BenchServer?
 
     init(_ options: BenchOptions) { self.options = options }
@@ -23,11 +26,16 @@ final class Bench {
         _ name: String, _ unit: String, _ values: [Double], atLeast floor: Double? = nil, atMost ceiling: Double? = nil
     ) {
         let target = floor.map { (value: $0, isFloor: true) } ?? ceiling.map { (value: $0, isFloor: false) }
-        let measurement = Measurement(name: name, unit: unit, values: values, target: target)
+        let measurement = Measurement(caseName: current, name: name, unit: unit, values: values, target: target)
         measurements.append(measurement)
         print(measurement.line)
         // A file or a pipe shows each line as it comes, too.
         fflush(nil)
+    }
+
+    /// What a plot draws; only `--json` shows it.
+    func draw(_ plot: String, _ name: String, x: [Double], y: [Double]) {
+        curves.append(Curve(plot: plot, name: name, x: x, y: y))
     }
 
     /// What ours is of another's, round by round: both met the same noise.

@@ -19,6 +19,7 @@ struct Case: Sendable {
         Case("sqlite.http", HTTPJobs.sqliteCase), Case("sqlite.idle", Idle.sqliteCase),
         Case("sqlite.process", LargeDatabase.processCase),
         Case("sqlite.large", LargeDatabase.largeCase),
+        Case("sqlite.peers.drain", SQLitePeers.drainCase), Case("sqlite.peers.pickup", SQLitePeers.pickUpCase),
     ]
 
     /// How jobs are run, whatever the engine; on SQLite.
@@ -31,9 +32,12 @@ struct Case: Sendable {
     private static let postgres = [
         Case("pg.drain", PostgresDrain.run), Case("pg.enqueue", PostgresEnqueue.run), Case("pg.single", PostgresSingle.run),
         Case("pg.pickup", PickUp.postgresCase), Case("pg.producers", PostgresProducers.run),
-        Case("pg.table", LockAndUpdate.run), Case("pg.workers", ManyWorkers.run), Case("pg.backlog", Backlog.run),
-        Case("pg.snapshot", OpenSnapshot.run), Case("pg.idle", Idle.postgresCase),
+        Case("pg.table.drain", LockAndUpdate.run), Case("pg.workers", ManyWorkers.run), Case("pg.backlog", Backlog.run),
+        Case("pg.steady", Steady.steadyCase), Case("pg.snapshot", Steady.snapshotCase),
+        Case("pg.table.steady", LockAndUpdate.steadyCase), Case("pg.chunks", Chunks.run),
+        Case("pg.concurrency", Concurrency.run), Case("pg.idle", Idle.postgresCase),
         Case("pg.fleet", Fleet.run),
+        Case("pg.peers.drain", PostgresPeers.drainCase), Case("pg.peers.pickup", PostgresPeers.pickUpCase),
     ]
 
     /// - Parameter words: names, or the beginnings of names: `pg`, `sqlite.drain`. None: all.

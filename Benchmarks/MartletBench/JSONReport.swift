@@ -1,8 +1,17 @@
 import Foundation
 
+/// One line of a plot: the plot it belongs to says the units.
+struct Curve: Codable {
+    let plot: String
+    let name: String
+    let x: [Double]
+    let y: [Double]
+}
+
 /// The whole run as one JSON object, for plots and comparisons.
 struct JSONReport: Codable {
     struct Entry: Codable {
+        let `case`: String
         let name: String
         let unit: String
         let median: Double
@@ -19,6 +28,7 @@ struct JSONReport: Codable {
     let runs: Int
     let minutes: Double
     let measurements: [Entry]
+    let curves: [Curve]
 
     init(_ bench: Bench, _ machine: Machine) {
         at = Date()
@@ -26,9 +36,10 @@ struct JSONReport: Codable {
         postgres = bench.serverSettings
         runs = bench.options.runs
         minutes = bench.options.minutes
+        curves = bench.curves
         measurements = bench.measurements.map { one in
             Entry(
-                name: one.name, unit: one.unit, median: one.median, values: one.values,
+                case: one.caseName, name: one.name, unit: one.unit, median: one.median, values: one.values,
                 atLeast: one.target.flatMap { $0.isFloor ? $0.value : nil },
                 atMost: one.target.flatMap { $0.isFloor ? nil : $0.value }, isMet: one.isMet)
         }

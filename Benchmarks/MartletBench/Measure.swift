@@ -2,16 +2,14 @@ import Foundation
 
 /// Several runs of one thing, told by their median: machines are shared, and one run proves nothing.
 struct Measurement {
+    let caseName: String
     let name: String
     let unit: String
     let values: [Double]
     /// What the project promises, in the same unit, and whether more is better.
     let target: (value: Double, isFloor: Bool)?
 
-    var median: Double {
-        let sorted = values.sorted()
-        return sorted.isEmpty ? .nan : sorted[sorted.count / 2]
-    }
+    var median: Double { MartletBench.median(values) }
 
     var isMet: Bool {
         guard let target else { return true }
@@ -43,6 +41,8 @@ func seconds(_ body: () async throws -> Void) async rethrows -> Double {
     let (seconds, attoseconds) = (ContinuousClock.now - start).components
     return Double(seconds) + Double(attoseconds) * 1e-18
 }
+
+func median(_ values: [Double]) -> Double { values.isEmpty ? .nan : percentile(values, 0.5) }
 
 func percentile(_ values: [Double], _ share: Double) -> Double {
     let sorted = values.sorted()

@@ -18,7 +18,7 @@ struct Stamped: Job, Codable {
 /// From the call that enqueues, in one process, to the first line of the handler, in another that had nothing to do.
 enum PickUp {
     static let delays = Mutex<[Double]>([])
-    private static let jobs = 300
+    static let jobs = 300
 
     static func sqliteCase(_ bench: Bench) async throws {
         var floors: [Double] = []
@@ -64,7 +64,7 @@ enum PickUp {
     static func pause() async throws { try await Task.sleep(for: .microseconds(Int.random(in: 8_000...25_000))) }
 
     /// - Returns: milliseconds of each job.
-    private static func run(_ url: String, in directory: URL) async throws -> [Double] {
+    static func run(_ url: String, in directory: URL) async throws -> [Double] {
         let client = try await Client(database(url))
         let worker = try Worker(client, jobs: [Stamped.self], logger: Load.logger)
         delays.withLock { $0 = [] }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Martlet
 import MartletPostgres
 import MartletTestSupport
@@ -100,6 +101,38 @@ struct BenchDatabase {
                 output.contains("number of failed transactions: 0 ") || !output.contains("failed transactions")
             else { throw Failure("pgbench said\n\(output)") }
             return rate
+        }
+    }
+
+    /// Runs a script with pgbench for a while, and ends it the hard way.
+    /// - Returns: transactions per second, of each second.
+    func pgbench(_ script: String, clients: Int, eachSecondFor time: Int) async throws -> [Double] {
+        try await withDirectory { directory in
+            let (file, progress) = (
+                directory.appendingPathComponent("script.sql"), directory.appendingPathComponent("progress")
+            )
+            try script.write(to: file, atomically: true, encoding: .utf8)
+            try Data().write(to: progress)
+            let process = Process()
+            process.executableURL = server.binaries.appendingPathComponent("pgbench")
+            process.arguments = [
+                "-n", "-M", "prepared", "-c", "\(clients)", "-j", "\(min(clients, 2))", "-f", file.path, "-P", "1",
+                "-t", "1000000000", url,
+            ]
+            process.standardInput = FileHandle.nullDevice
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = try FileHandle(forWritingTo: progress)
+            try process.run()
+            try await Task.sleep(for: .milliseconds(time * 1_000 + 500))
+            let text = try String(contentsOf: progress, encoding: .utf8)
+            guard process.isRunning else { throw Failure("pgbench said\n\(text)") }
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            // progress: 7.0 s, 431.0 tps, lat 4.640 ms stddev 1.021, 0 failed
+            let rates = text.split(separator: "\n").filter { $0.hasPrefix("progress: ") }
+                .compactMap { Double($0.split(separator: " ")[3]) }
+            guard rates.count >= time - 1, !text.contains("error") else { throw Failure("pgbench said\n\(text)") }
+            return rates
         }
     }
 

@@ -13,7 +13,7 @@ enum PostgresDrain {
             var (one, two, ours, cost): ([Double], [Double], [Double], [Double]) = ([], [], [], [])
             for _ in 0..<bench.options.runs {
                 one.append(try await server.withDatabase(copying: full) { try await raw($0, clients: 1) })
-                let (rate, cpu) = try await server.withDatabase(copying: full, worker)
+                let (rate, cpu) = try await server.withDatabase(copying: full) { try await worker($0) }
                 ours.append(rate)
                 cost.append(cpu)
                 two.append(try await server.withDatabase(copying: full) { try await raw($0, clients: 2) })
@@ -34,7 +34,7 @@ enum PostgresDrain {
 
     /// - Parameter completed: in the database when it is done, where that is more than these.
     static func raw(
-        _ database: BenchDatabase, clients: Int, jobs: Int = jobs, completed: Int? = nil
+        _ database: BenchDatabase, clients: Int, jobs: Int = jobs, chunk: Int = chunk, completed: Int? = nil
     ) async throws -> Double {
         try database.register()
         let rate = try await database.pgbench(
@@ -43,7 +43,8 @@ enum PostgresDrain {
         return rate * Double(chunk)
     }
 
-    private static func worker(_ database: BenchDatabase) async throws -> (rate: Double, cost: Double) {
+    /// - Parameter jobs: all that there are.
+    static func worker(_ database: BenchDatabase, jobs: Int = jobs) async throws -> (rate: Double, cost: Double) {
         let client = try await Client(.postgres(database.url))
         let before = ProcessTime.own()
         let time = try await seconds { try await Load.drain(client) }

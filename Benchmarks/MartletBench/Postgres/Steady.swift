@@ -1,0 +1,136 @@
+import Foundation
+import Martlet
+import Synchronization
+
+/// Producer and worker in one process for minutes: once as fast as they can with a bounded backlog, once at a pace, which says
+/// how long a job waits when the queue is busy and not behind.
+enum Steady {
+    /// Jobs that may wait at any time.
+    private static let backlog = 100_000
+    /// Jobs a second, a little more than is asked for.
+    private static let pace = 82_000.0
+    private static let batch = 1_000
+
+    static func steadyCase(_ bench: Bench) async throws { try await run(bench, isHeld: false) }
+
+    /// While somebody else holds a snapshot open from the start.
+    static func snapshotCase(_ bench: Bench) async throws { try await run(bench, isHeld: true) }
+
+    private static func run(_ bench: Bench, isHeld: Bool) async throws {
+        let server = try bench.postgres()
+        let time = max(bench.options.minutes * 60, 10)
+        let held = isHeld ? ", snapshot held" : ""
+        for pace in [nil, pace] {
+            try await server.withDatabase { database in
+                let holder = isHeld ? try SnapshotHolder(database) : nil
+                let before = try database.psql("select pg_current_wal_lsn()")
+                let run = try await work(database, for: time, pace: pace)
+                if pace == nil {
+                    report(
+                        bench, "enqueued and run\(held)", run.perSecond, plot: isHeld ? "snapshot" : "steady", atLeast: 0.9)
+                    try reportTraces(bench, database, run, since: before)
+                } else {
+                    let rate = run.perSecond.reduce(0, +) / Double(run.perSecond.count)
+                    bench.report("enqueued and run at a pace\(held)", "jobs/s", [rate], atLeast: 80_000)
+                    bench.report("  pick-up, p50", "ms", [percentile(run.delays, 0.5)])
+                    bench.report("  pick-up, p99", "ms", [percentile(run.delays, 0.99)], atMost: 50)
+                }
+                try holder?.end()
+            }
+        }
+    }
+
+    /// The first and the last minute, or thirds of what is shorter than two.
+    static func report(
+        _ bench: Bench, _ name: String, _ perSecond: [Double], plot: String, atLeast floor: Double? = nil
+    ) {
+        let part = min(60, perSecond.count / 3)
+        let first = perSecond.prefix(part).reduce(0, +) / Double(part)
+        let last = perSecond.suffix(part).reduce(0, +) / Double(part)
+        bench.report("\(name), first \(part) s", "jobs/s", [first])
+        bench.report("\(name), last \(part) of \(perSecond.count) s", "jobs/s", [last])
+        bench.report("  of the first", "×", [last / first], atLeast: floor)
+        bench.draw(plot, name, x: perSecond.indices.map { Double($0 + 1) }, y: perSecond)
+    }
+
+    private static func reportTraces(_ bench: Bench, _ database: BenchDatabase, _ run: Run, since lsn: String) throws {
+        let bytes = try database.number("select pg_wal_lsn_diff(pg_current_wal_lsn(), '\(lsn)')")
+        let dead = try database.number(
+            """
+            select coalesce(sum(n_dead_tup), 0) from pg_stat_user_tables
+            where schemaname = 'martlet' and relname like 'job\\_%'
+            """)
+        bench.report("  dead rows in job", "rows", [dead], atMost: 0)
+        bench.report("  WAL, enqueue to settled", "bytes/job", [bytes / Double(run.all)], atMost: 600)
+    }
+
+    private struct Run {
+        /// Jobs run in each second.
+        let perSecond: [Double]
+        let all: Int
+        /// Pick-ups in milliseconds, of some.
+        let delays: [Double]
+    }
+
+    private static let ran = Atomic(0)
+    private static let isOver = Atomic(false)
+
+    struct Counted: Job, Codable {
+        static let kind = "counted"
+        var number: Int
+        /// Of one in a thousand: the moment of its enqueue.
+        var sent: UInt64?
+        var recipient = "somebody@example.com"
+        var subject = "Your order has been shipped and will arrive soon"
+
+        init(number: Int) {
+            self.number = number
+            // Not a multiple of a batch: any place in one.
+            sent = number % 997 == 0 ? PickUp.now() : nil
+        }
+
+        func run(_ context: JobContext) async throws {
+            Steady.ran.wrappingAdd(1, ordering: .relaxed)
+            if let sent { PickUp.delays.withLock { $0.append(Double(PickUp.now() - sent) / 1e6) } }
+        }
+    }
+
+    private static func work(_ database: BenchDatabase, for time: Double, pace: Double?) async throws -> Run {
+        ran.store(0, ordering: .relaxed)
+        isOver.store(false, ordering: .relaxed)
+        PickUp.delays.withLock { $0 = [] }
+        let client = try await Client(.postgres(database.url))
+        let worker = try Worker(client, jobs: [Counted.self], logger: Load.logger)
+        let running = Task.detached { try await worker.run() }
+        let producing = Task.detached { try await produce(client, pace: pace) }
+        var (perSecond, last, moment): ([Double], Int, UInt64) = ([], 0, PickUp.now())
+        for _ in 0..<Int(time) {
+            try await Task.sleep(for: .seconds(1))
+            let (now, later) = (ran.load(ordering: .relaxed), PickUp.now())
+            perSecond.append(Double(now - last) / (Double(later - moment) / 1e9))
+            (last, moment) = (now, later)
+        }
+        isOver.store(true, ordering: .relaxed)
+        let sent = try await producing.value
+        while ran.load(ordering: .relaxed) < sent { try await Task.sleep(for: .milliseconds(10)) }
+        running.cancel()
+        try await running.value
+        await client.close()
+        return Run(perSecond: perSecond, all: sent, delays: PickUp.delays.withLock { $0 })
+    }
+
+    private static func produce(_ client: Client, pace: Double?) async throws -> Int {
+        let begin = PickUp.now()
+        var sent = 0
+        while !isOver.load(ordering: .relaxed) {
+            let early = pace.map { Double(sent) / $0 - Double(PickUp.now() - begin) / 1e9 } ?? 0
+            guard sent - ran.load(ordering: .relaxed) < backlog, early <= 0 else {
+                try await Task.sleep(for: .microseconds(500))
+                continue
+            }
+            try await client.enqueue(contentsOf: (sent..<sent + batch).map { Counted(number: $0) })
+            sent += batch
+        }
+        return sent
+    }
+}

@@ -1,0 +1,157 @@
+"""Draws the plots of the README from what `make bench JSON=…` wrote: `draw.py REPORT.json…`.
+
+Where several reports have a plot, the last one counts. Each is drawn for light and for dark pages, `NAME-light.svg` and
+`NAME-dark.svg` beside this file; `--png DIRECTORY` draws pictures to look at instead.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter
+
+THEMES = {
+    "light": {
+        "ink": "#1f2328",
+        "faint": "#59636e",
+        "grid": "#d1d9e0",
+        "page": "#ffffff",
+        "lines": ["#0969da", "#8250df", "#1a7f37", "#bc4c00", "#59636e"],
+    },
+    "dark": {
+        "ink": "#f0f6fc",
+        "faint": "#9198a1",
+        "grid": "#3d444d",
+        "page": "#0d1117",
+        "lines": ["#4493f8", "#ab7df8", "#3fb950", "#f0883e", "#9198a1"],
+    },
+}
+# Ours first, in the first colour; what it is measured against after that.
+NAMES = {"martlet": "Martlet", "pgqueuer": "PgQueuer", "procrastinate": "Procrastinate", "saq": "SAQ", "huey": "Huey"}
+
+
+def short(value, _=None):
+    if value >= 1e6:
+        return f"{value / 1e6:g} M"
+    return f"{value / 1e3:g} k" if value >= 1e3 else f"{value:g}"
+
+
+class Page:
+    """Axes in one theme, with the little that all plots share."""
+
+    def __init__(self, theme, columns=1):
+        self.theme = THEMES[theme]
+        plt.rcParams.update({"font.size": 11, "font.family": "sans-serif", "svg.hashsalt": "martlet"})
+        width = 5.2 * columns if columns > 1 else 8
+        self.figure, axes = plt.subplots(1, columns, figsize=(width, 4.2), layout="constrained")
+        self.figure.patch.set_alpha(0)
+        self.axes = axes if columns > 1 else [axes]
+
+    def dress(self, axes, title, x, y, columns=1, where="best"):
+        ink, faint = self.theme["ink"], self.theme["faint"]
+        axes.set_title(title, color=ink, fontsize=12, loc="left")
+        axes.set_xlabel(x, color=faint)
+        axes.set_ylabel(y, color=faint)
+        axes.patch.set_alpha(0)
+        axes.tick_params(colors=faint, which="both")
+        axes.grid(True, color=self.theme["grid"], linewidth=0.6)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(faint)
+        axes.legend(labelcolor=ink, frameon=False, ncols=columns, loc=where, fontsize=10)
+
+    def line(self, axes, curve, colour, **style):
+        name = NAMES.get(curve["name"], curve["name"])
+        axes.plot(curve["x"], curve["y"], color=self.theme["lines"][colour], label=name, **style)
+
+
+def chunks(page, plots):
+    left, right = page.axes
+    for number, curve in enumerate(plots["chunks"]):
+        colour, style = (number, "-") if curve["name"].startswith("raw") else (3, "--")
+        label = curve["name"].replace("raw claim and settle", "Martlet's functions")
+        page.line(left, {**curve, "name": label}, colour, linestyle=style, marker="o", markersize=3.5)
+    left.set_xscale("log")
+    left.set_yscale("log")
+    page.dress(left, "Claimed and settled by SQL alone", "jobs a claim", "jobs per second", where="lower right")
+    for curve, colour in zip(plots["concurrency"], (0, 3)):
+        page.line(right, curve, colour, marker="o", markersize=3.5)
+    right.set_xscale("log")
+    right.set_yscale("log")
+    page.dress(right, "One worker process, jobs and all", "jobs run at a time", "jobs per second", where="lower right")
+    for axes in page.axes:
+        axes.xaxis.set_major_formatter(FuncFormatter(short))
+        axes.yaxis.set_major_formatter(FuncFormatter(short))
+
+
+def snapshot(page, plots):
+    axes = page.axes[0]
+    for curve in plots["snapshot"]:
+        if curve["name"].startswith("enqueued"):
+            name, colour, style = "Martlet: producer and worker", 0, "-"
+        elif "by ctid" in curve["name"]:
+            name, colour, style = "lock and update, by ctid", 4, "--"
+        else:
+            name, colour, style = "lock and update, by primary key", 3, "--"
+        page.line(axes, {**curve, "name": name}, colour, linestyle=style)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(short))
+    page.dress(axes, "Another session holds a snapshot open from the start", "seconds", "jobs enqueued and run per second")
+
+
+def pick_up(page, plots):
+    for axes, (plot, title) in zip(page.axes, (("pickup.postgres", "PostgreSQL"), ("pickup.sqlite", "SQLite"))):
+        for colour, curve in enumerate(plots[plot]):
+            colour = {"huey": 3, "pgqueuer": 3, "procrastinate": 2, "saq": 4}.get(curve["name"], colour)
+            every = max(1, len(curve["x"]) // 200)
+            thinned = {**curve, "x": curve["x"][::every], "y": [share * 100 for share in curve["y"][::every]]}
+            page.line(axes, thinned, colour, linewidth=2 if colour == 0 else 1.5)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(short))
+        axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: short(value) if f"{value:e}"[0] in "235" else ""))
+        page.dress(axes, f"{title}: enqueue to first line of the handler", "milliseconds", "% of jobs", where="lower right")
+
+
+PLOTS = {
+    "throughput": (chunks, 2, ["chunks", "concurrency"]),
+    "snapshot": (snapshot, 1, ["snapshot"]),
+    "pick-up": (pick_up, 2, ["pickup.postgres", "pickup.sqlite"]),
+}
+
+
+def merged(reports):
+    """Curves by plot: a later report replaces those of an earlier one that have the same name."""
+    plots = {}
+    for report in reports:
+        for curve in json.loads(Path(report).read_text())["curves"]:
+            plots.setdefault(curve["plot"], {})[curve["name"]] = curve
+    return {plot: list(curves.values()) for plot, curves in plots.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("reports", nargs="+")
+    parser.add_argument("--png", type=Path)
+    options = parser.parse_args()
+    plots = merged(options.reports)
+    for name, (draw, columns, needed) in PLOTS.items():
+        missing = [plot for plot in needed if plot not in plots]
+        if missing:
+            print(f"{name}: no {', '.join(missing)} in the reports; left as it is")
+            continue
+        for theme in THEMES:
+            page = Page(theme, columns)
+            draw(page, plots)
+            if options.png:
+                page.figure.patch.set_alpha(1)
+                page.figure.savefig(options.png / f"{name}-{theme}.png", dpi=110, facecolor=page.theme["page"])
+            else:
+                page.figure.savefig(Path(__file__).parent / f"{name}-{theme}.svg", transparent=True, metadata={"Date": None})
+            plt.close(page.figure)
+
+
+main()
