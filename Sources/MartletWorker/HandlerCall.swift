@@ -69,7 +69,7 @@ package struct HandlerCall: Sendable {
     package var enqueuedAt: Timestamp { job.enqueuedAt }
     package var timeout: Duration? { job.timeout ?? common.timeout }
 
-    /// Whether a worker died while it ran the job.
+    /// How many processes have ended under the job.
     var crashes: Int { job.crashes }
 
     /// Says how far the run is. Written now and then; the last counts.

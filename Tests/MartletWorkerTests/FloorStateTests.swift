@@ -126,7 +126,3 @@ import Testing
         #expect(aftermath.settle.allSatisfy { $0.ending == .givenBack })
     }
 }
-
-extension Slot {
-    fileprivate var work: Work { state.withLock { $0.work } }
-}

@@ -1,5 +1,6 @@
 import MartletCore
 import MartletStore
+import Synchronization
 
 @testable import MartletWorker
 
@@ -31,3 +32,7 @@ func settlement(_ lease: Int64 = 1, _ index: Int = 0, _ ending: Ending = .comple
 }
 
 let boom = JobError(type: "test", message: "boom")
+
+extension Slot {
+    var work: Work { state.withLock { $0.work } }
+}
