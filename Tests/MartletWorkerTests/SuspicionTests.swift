@@ -40,8 +40,8 @@ import Testing
         #expect(plan.limit == 13, "the other slots are free for others")
         let grave = state.accept([chunk(2, jobs: 5, crashes: 2).lease], session: 1, now: at(2)).start
         #expect(grave.map(\.work.suspicion) == [.grave, .grave])
-        _ = state.next(now: at(3))
-        let others = state.accept([chunk(3, jobs: 11).lease], session: 1, now: at(3)).start
+        _ = state.next(now: at(12))
+        let others = state.accept([chunk(3, jobs: 11).lease], session: 1, now: at(12)).start
         #expect(others.count == 11 && others.allSatisfy { $0.work.suspicion == .none })
     }
 
