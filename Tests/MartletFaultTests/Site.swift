@@ -56,11 +56,14 @@ final class Site: Sendable {
         }
         let output = try file("output-\(number)")
         let errors = try file("errors-\(number)")
-        process.standardOutput = try FileHandle(forWritingTo: output)
-        process.standardError = try FileHandle(forWritingTo: errors)
+        let files = [try FileHandle(forWritingTo: output), try FileHandle(forWritingTo: errors)]
+        process.standardOutput = files[0]
+        process.standardError = files[1]
         process.standardInput = FileHandle.nullDevice
         let running = Running(process, output: output, errors: errors)
         try process.run()
+        // The process has its own; there are suites that start very many.
+        for file in files { try file.close() }
         started.withLock { $0.append(process.processIdentifier) }
         return running
     }

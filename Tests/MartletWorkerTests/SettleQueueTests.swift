@@ -33,24 +33,25 @@ import Testing
 
     @Test func `endings of a lease wait for each other, but not long`() {
         var queue = SettleQueue()
-        queue.add([settlement(1, 0)], of: settlement(1, 0).lease, isLast: false, now: at(0))
-        queue.add([settlement(2, 0)], of: settlement(2, 0).lease, isLast: false, now: at(1))
-        #expect(queue.flush(now: at(1)).isEmpty)
-        #expect(queue.due == at(2))
+        queue.add([settlement(1, 0)], of: settlement(1, 0).lease, open: 100, now: at(0))
+        queue.add([settlement(2, 0)], of: settlement(2, 0).lease, open: 1, now: at(1))
+        #expect(queue.flush(now: at(2)).isEmpty)
+        #expect(queue.due == at(3), "two milliseconds, and ten microseconds for each to come")
         #expect(!queue.isDue && !queue.isEmpty && queue.count == 2)
-        queue.add([settlement(2, 1)], of: settlement(2, 0).lease, isLast: true, now: at(1))
+        queue.add([settlement(2, 1)], of: settlement(2, 0).lease, open: 0, now: at(2))
         #expect(queue.isDue)
-        #expect(queue.flush(now: at(1)).map(\.index) == [0, 1], "the whole second lease")
+        #expect(queue.flush(now: at(2)).map(\.index) == [0, 1], "the whole second lease")
         _ = queue.flushed()
-        #expect(queue.flush(now: at(2)).map(\.lease) == [settlement(1, 0).lease], "its time is over")
+        #expect(queue.flush(now: at(3)).map(\.lease) == [settlement(1, 0).lease], "its time is over")
         _ = queue.flushed()
         #expect(queue.isEmpty && queue.due == nil)
+        #expect(SettleQueue.hold(open: 1_000_000) == .milliseconds(20))
     }
 
     @Test func `nothing is held back when there is no room for more`() {
         var queue = SettleQueue()
         let many = (0..<SettleQueue.capacity).map { settlement(1, $0) }
-        queue.add(many, of: many[0].lease, isLast: false, now: at(0))
+        queue.add(many, of: many[0].lease, open: 1, now: at(0))
         #expect(queue.isFull)
         #expect(!queue.flush(now: at(0)).isEmpty)
     }

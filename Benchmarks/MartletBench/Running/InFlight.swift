@@ -11,6 +11,7 @@ struct Waiting: Job, Codable {
 
     func run(_ context: JobContext) async throws {
         InFlight.started()
+        defer { InFlight.ends.add(1, ordering: .relaxed) }
         do {
             try await Task.sleep(for: .milliseconds(milliseconds))
         } catch {
@@ -25,7 +26,7 @@ enum InFlight {
     struct Report: Codable {
         /// Runs started per second, from the first to the last.
         var startRate: Double
-        /// Most threads at any time.
+        /// Most threads at any time while jobs wait.
         var threads: Int
         /// Most resident memory at any time.
         var mebibytes: Double
@@ -36,6 +37,7 @@ enum InFlight {
     }
 
     static let cancelledAt = Mutex<ContinuousClock.Instant?>(nil)
+    static let ends = Atomic(0)
     private static let starts = Mutex((count: 0, first: ContinuousClock.now, last: ContinuousClock.now))
 
     static func started() {
@@ -81,10 +83,9 @@ enum InFlight {
         let running = Task.detached { try await worker.run() }
         let counting = Task.detached {
             var most = 0
-            while !Task.isCancelled {
+            while Self.ends.load(ordering: .relaxed) < jobs {
                 most = max(most, try Self.threads())
-                // Cancelled is ended.
-                try? await Task.sleep(for: .milliseconds(50))
+                try await Task.sleep(for: .milliseconds(20))
             }
             return most
         }
@@ -92,7 +93,6 @@ enum InFlight {
         try await Programs.run(["jobs", "cancel", "7"], database: "sqlite:\(database)")
         let asked = ContinuousClock.now
         try await running.value
-        counting.cancel()
         let threads = try await counting.value
         let (count, first, last) = starts.withLock { $0 }
         let directory = URL(fileURLWithPath: database).deletingLastPathComponent()

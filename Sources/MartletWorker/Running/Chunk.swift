@@ -24,8 +24,8 @@ final class Chunk: Sendable {
         self.claimedAt = claimedAt
     }
 
-    /// - Returns: whether these were its last.
-    func ended(_ jobs: Int) -> Bool { open.subtract(jobs, ordering: .relaxed).newValue <= 0 }
+    /// - Returns: how many are still to end.
+    func ended(_ jobs: Int) -> Int { open.subtract(jobs, ordering: .relaxed).newValue }
 
     /// What its runs have in common, made by the first.
     func common(_ make: (Lease) -> HandlerCall.Common) -> HandlerCall.Common {

@@ -4,15 +4,16 @@ import MartletStore
 /// Endings on their way to the store. One flush at a time; what comes meanwhile goes with the next one.
 ///
 /// A lease that is settled whole costs the store one write, in pieces several. So endings of a lease whose other jobs still run
-/// are held back, but no longer than ``hold``.
+/// are held back, for a moment: see ``hold(open:)``.
 struct SettleQueue {
     private struct Held {
-        let since: Moment
+        let until: Moment
         var settlements: [Settlement] = []
     }
 
-    /// How long an ending waits for others of its lease.
-    static let hold: Duration = .milliseconds(2)
+    /// How long the first ending waits for others of its lease: the longer, the more there are to come, since those that began
+    /// together and take equally long also end together.
+    static func hold(open: Int) -> Duration { min(.milliseconds(2) + .microseconds(10) * open, .milliseconds(20)) }
     /// In endings, each result counted with its size: bounds memory while the store is slow or away.
     static let capacity = 65_536
     /// Endings in one flush: bounds the store's transaction.
@@ -29,7 +30,7 @@ struct SettleQueue {
     /// Whether there is something to write, and nothing on its way.
     var isDue: Bool { !pending.isEmpty && inFlight.isEmpty }
     /// When what is held back is to be written at the latest.
-    var due: Moment? { held.values.map { $0.since + Self.hold }.min() }
+    var due: Moment? { held.values.map(\.until).min() }
 
     /// What waits for nothing.
     mutating func add(_ settlements: [Settlement]) {
@@ -38,20 +39,20 @@ struct SettleQueue {
     }
 
     /// Some of one lease.
-    /// - Parameter isLast: no other of its jobs still runs.
-    mutating func add(_ settlements: [Settlement], of lease: LeaseID, isLast: Bool, now: Moment) {
-        guard !isLast else {
+    /// - Parameter open: how many others of its jobs have not ended.
+    mutating func add(_ settlements: [Settlement], of lease: LeaseID, open: Int, now: Moment) {
+        guard open > 0 else {
             if let others = held.removeValue(forKey: lease) { pending.append(contentsOf: others.settlements) }
             return add(settlements)
         }
-        held[lease, default: Held(since: now)].settlements.append(contentsOf: settlements)
+        held[lease, default: Held(until: now + Self.hold(open: open))].settlements.append(contentsOf: settlements)
         for settlement in settlements { weight += Self.weight(of: settlement) }
     }
 
     /// - Returns: what to write now; the same as before when the last flush failed.
     mutating func flush(now: Moment) -> [Settlement] {
         if inFlight.isEmpty {
-            for (lease, others) in held where isFull || others.since + Self.hold <= now {
+            for (lease, others) in held where isFull || others.until <= now {
                 pending.append(contentsOf: others.settlements)
                 held[lease] = nil
             }

@@ -35,9 +35,9 @@ final class Settler: Sendable {
     /// Of runs of a lease, of which others may be under way.
     func add(_ settlements: [Settlement], of chunk: Chunk) {
         guard !settlements.isEmpty else { return }
-        let isLast = chunk.ended(settlements.count)
+        let open = chunk.ended(settlements.count)
         let now = Moment.now
-        add { $0.add(settlements, of: chunk.lease.id, isLast: isLast, now: now) }
+        add { $0.add(settlements, of: chunk.lease.id, open: open, now: now) }
     }
 
     private func add(_ body: (inout SettleQueue) -> Void) {
