@@ -37,6 +37,8 @@ begin
   perform relax();
   for v_lane in select id from lane where kind = 'martlet-bench' and bench_of(queue) = p_bench order by id loop
     perform pg_advisory_xact_lock(lane_locks(), v_lane);
+    -- Another who removes the same may have been quicker.
+    continue when not exists (select 1 from lane where id = v_lane);
     continue when exists (select 1 from lease where lane = v_lane and completed < count and open > 0);
     perform bench_forget(v_lane);
     with gone as (

@@ -221,7 +221,7 @@ end $$;
 
 -- Jobs of the kinds asked for, the most urgent priority first, then the lane whose head waits longest; one call brings a
 -- bounded amount of args. A row is a lease, and its arrays go together: the n-th id, the n-th args. Those that would say
--- nothing are null: attempts when all are first ones, crashes when there were none, max_attempts, timeouts_ms and expire_in
+-- nothing may be null: attempts when all are first ones, crashes when there were none, max_attempts, timeouts_ms and expire_in
 -- when no job has its own. expire_in: microseconds from now until the job may not be started any more, negative when it is over.
 --
 -- One row without a lease: nothing now, but look again, and its kind says when. 'now': others were quicker where this call
@@ -249,6 +249,7 @@ declare
   v_wait boolean := false;
   v_again boolean;
   v_flagged boolean := false;
+  v_seen pg_snapshot;         -- taken after the lanes were flagged, and before the last look
   v_n int;
   v_skips int;                -- leases in a row that only passed cancelled jobs
   v_taken int;
@@ -325,10 +326,11 @@ begin
     perform setval(la.flag, 2) from lane la
       where la.kind = any(p_kinds) and not la.paused and (p_queues is null or la.queue = any(p_queues))
         and pg_sequence_last_value(la.flag) <> 2;
-    exit when not found;
+    -- Who read a flag before has his transaction id: he is listed here, or the last look sees what he appended.
+    v_seen := pg_current_snapshot();
   end loop;
   if not v_again and not (v_flagged and exists (
-    select 1 from pg_snapshot_xip(pg_current_snapshot()) x where x is distinct from pg_current_xact_id_if_assigned()))
+    select 1 from pg_snapshot_xip(v_seen) x where x is distinct from pg_current_xact_id_if_assigned()))
   then
     return;
   end if;

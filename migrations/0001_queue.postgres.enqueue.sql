@@ -77,12 +77,13 @@ declare
   v_ids bigint[];
   v_now timestamptz := clock();
   v_segment int;
+  v_first int := coalesce(p_lanes[1], 1);
   v_is_plain boolean := p_delays is null and p_times is null and p_expire_in is null and p_expire_at is null;
 begin
   -- The commonest of all: one job for now. A producer waits for it, and a worker for him.
   if v_is_plain and cardinality(p_args) = 1 then
     select * into v_lane from lane
-      where queue = p_queues[1] and kind = p_kinds[1] and priority = p_priorities[1];
+      where queue = p_queues[v_first] and kind = p_kinds[v_first] and priority = p_priorities[v_first];
     if found then
       insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
         values ((select last_value from segment_number), v_lane.id, v_now, p_max_attempts[1], p_timeouts[1], p_args[1])

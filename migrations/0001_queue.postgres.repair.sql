@@ -78,6 +78,10 @@ begin
   with gone as (
     delete from delayed d using unnest(p_places) p where p.state in ('scheduled', 'retryable') and d.id = p.id
     returning p.n, d.lane, d.enqueued_at, d.id, d.timeout_ms, d.expires_at, d.max_attempts, d.attempt, d.crashes, d.args
+  ), back as materialized (
+    -- A job that failed just now is locked by nobody yet, and another may be putting it back.
+    select p.n, f.lane, f.enqueued_at, f.id, f.timeout_ms, f.expires_at, f.max_attempts, f.attempt, f.args
+    from unnest(p_places) p join failed f on f.id = p.id where p.state in ('failed', 'cancelled') for update of f
   ), entry as (
     insert into job (segment, lane, enqueued_at, id, run_at, timeout_ms, expires_at, max_attempts, attempt, crashes, args)
     select v_segment, r.lane, r.enqueued_at, r.id, v_now, r.timeout_ms, case when r.expires_at > v_now then r.expires_at end,
@@ -86,8 +90,7 @@ begin
       select * from gone
       union all
       -- A person takes the blame for what it did.
-      select p.n, f.lane, f.enqueued_at, f.id, f.timeout_ms, f.expires_at, f.max_attempts, f.attempt, 0, f.args
-      from unnest(p_places) p join failed f on f.id = p.id where p.state in ('failed', 'cancelled')) r
+      select n, lane, enqueued_at, id, timeout_ms, expires_at, max_attempts, attempt, 0, args from back) r
     order by r.n
     returning lane
   )

@@ -62,7 +62,9 @@ final class ChangeWatch: Sendable {
     func sleep() {
         while true {
             // A descriptor below zero is left out.
-            let (inotify, limit) = state.withLock { Self.next(&$0, walPath) }
+            let (inotify, limit, isNew) = state.withLock { Self.next(&$0, walPath) }
+            // Nobody heard what was written before.
+            if isNew { announce() }
             var ready = [
                 pollfd(fd: bell, events: Int16(POLLIN), revents: 0), pollfd(fd: inotify, events: Int16(POLLIN), revents: 0),
             ]
@@ -86,15 +88,16 @@ final class ChangeWatch: Sendable {
         if hasChanged { announce() }
     }
 
-    /// - Returns: what to sleep on, and for how many milliseconds at most.
-    private static func next(_ state: inout State, _ walPath: String) -> (Int32, Int32) {
-        guard let inotify = state.inotify else { return (-1, -1) }
+    /// - Returns: what to sleep on, for how many milliseconds at most, and whether the file is watched since now.
+    private static func next(_ state: inout State, _ walPath: String) -> (Int32, Int32, isNew: Bool) {
+        guard let inotify = state.inotify else { return (-1, -1, false) }
+        let wasWatching = state.isWatching
         // The file is new after the last process had closed the database.
         if !state.isWatching {
             state.isWatching = inotify_add_watch(inotify, walPath, UInt32(IN_MODIFY | IN_DELETE_SELF)) >= 0
         }
-        guard state.isWatching else { return (-1, 1_000) }
-        return .now < state.lookedAt + pause ? (-1, 1) : (inotify, -1)
+        guard state.isWatching else { return (-1, 1_000, false) }
+        return .now < state.lookedAt + pause ? (-1, 1, !wasWatching) : (inotify, -1, !wasWatching)
     }
 
     /// - Parameter isWatching: false when the file that was watched is gone.

@@ -32,6 +32,27 @@ import Testing
         }
     }
 
+    /// As two repairs see it that looked for locks while it ran, and for its place when it had failed.
+    @Test(.timeLimit(.minutes(5)))
+    func `a job that has just failed is put back once, however many ask for it`() async throws {
+        try await withStore { store, schema in
+            let worker = try await store.register(.testing("w"))
+            let id = try await store.enqueue()[0]
+            let lease = try await store.claim(.testing(worker))[0]
+            _ = try await store.settle([.testing(lease.id, 0, .failed(.boom, .exhausted))])
+            let (one, other) = (try Session(schema), try Session(schema))
+            let putBack = "select put_back(array(select p from places(array[\(id.rawValue)]::bigint[]) p), null);"
+            try one.run("begin; \(putBack)")
+            let second = try other.send(putBack)
+            try await waitForWaiting(schema)
+            try one.run("commit;")
+            _ = try other.answer(to: second)
+            #expect(try await store.claimed(worker) == [id])
+            #expect(try await store.claimed(worker) == [])
+            for session in [one, other] { try session.end() }
+        }
+    }
+
     @Test func `one snapshot for a whole transaction is refused, since it could give jobs out twice`() async throws {
         try await withStore { store, schema in
             let worker = try await store.register(.testing("w"))

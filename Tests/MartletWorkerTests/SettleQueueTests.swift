@@ -48,6 +48,19 @@ import Testing
         #expect(SettleQueue.hold(open: 1_000_000) == .milliseconds(20))
     }
 
+    @Test func `what is due now can be waited for, whatever is held back or comes later`() {
+        var queue = SettleQueue()
+        queue.add([settlement(1, 0)])
+        queue.add([settlement(2, 0)], of: settlement(2, 0).lease, open: 5, now: at(0))
+        let mark = queue.mark
+        queue.add([settlement(3, 0)])
+        #expect(queue.written < mark)
+        #expect(queue.flush(now: at(0)).count == 2)
+        #expect(queue.written < mark, "not before the store has it")
+        _ = queue.flushed()
+        #expect(queue.written >= mark && !queue.isEmpty)
+    }
+
     @Test func `nothing is held back when there is no room for more`() {
         var queue = SettleQueue()
         let many = (0..<SettleQueue.capacity).map { settlement(1, $0) }

@@ -93,7 +93,7 @@ struct Claimer {
             // Of kinds it did not ask for, their slots being taken, nobody was told that it sleeps.
             let askedForAll = plan.wants.count == floor.handlers.count
             floor.accept(leases, session: session, isCertain: leases.isEmpty && askedForAll && store.hintsAreCertain)
-            if floor.isSparing, await isWritten() { floor.spared() }
+            if floor.isSparing, await until({ await floor.settler.wroteDue(within: $0) }) { floor.spared() }
             return true
         } catch {
             floor.unanswered()
@@ -108,7 +108,7 @@ struct Claimer {
     /// after it was looked at is found in the next.
     /// - Parameter due: told how long the next delayed job waits, where one does.
     private func confirmQuiet(_ backoff: inout Backoff, _ due: inout Duration?) async -> Bool {
-        guard await isWritten() else { return true }
+        guard await until({ await floor.settler.flushed(within: $0) }) else { return true }
         let recovered: Int
         do {
             recovered = try await recovery.run()
@@ -130,11 +130,10 @@ struct Claimer {
         }
     }
 
-    /// All endings so far.
     /// - Returns: false when the worker stops before.
-    private func isWritten() async -> Bool {
-        while !(await floor.settler.flushed(within: configuration.poll)) {
-            if floor.isStopping { return false }
+    private func until(_ isWritten: (Duration) async -> Bool) async -> Bool {
+        while !(await isWritten(configuration.poll)) {
+            if floor.isStopping || floor.settler.isClosed { return false }
         }
         return true
     }

@@ -23,6 +23,9 @@ struct SettleQueue {
     private var pending: [Settlement] = []
     private var weight = 0
     private var inFlight: [Settlement] = []
+    /// Endings that were ever written, or given up, and with those that wait for nothing but their flush.
+    private(set) var written = 0
+    var mark: Int { written + inFlight.count + pending.count }
 
     var isFull: Bool { weight >= Self.capacity }
     var isEmpty: Bool { pending.isEmpty && held.isEmpty && inFlight.isEmpty }
@@ -69,6 +72,7 @@ struct SettleQueue {
     /// The flush was written, or given up.
     mutating func flushed() -> [Settlement] {
         for settlement in inFlight { weight -= Self.weight(of: settlement) }
+        written += inFlight.count
         defer { inFlight.removeAll(keepingCapacity: true) }
         return inFlight
     }

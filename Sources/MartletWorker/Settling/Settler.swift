@@ -17,7 +17,8 @@ final class Settler: Sendable {
     private let herald: Herald
     private let state = Mutex(State())
     private let work = Signal()
-    private let empty = Signal()
+    /// Raised after each flush, and when there is nothing to write.
+    private let wrote = Signal()
 
     init(store: any JobStore, access: StoreAccess, herald: Herald) {
         self.store = store
@@ -43,9 +44,10 @@ final class Settler: Sendable {
     private func add(_ body: (inout SettleQueue) -> Void) {
         let mustWake = state.withLock { state in
             guard !state.isClosed else { return false }
-            let (wasEmpty, wasDue) = (state.queue.isEmpty, state.queue.isDue)
+            let (wasEmpty, wasDue, due) = (state.queue.isEmpty, state.queue.isDue, state.queue.due)
             body(&state.queue)
-            return wasEmpty || !wasDue && state.queue.isDue
+            let isSooner = due.map { state.queue.due ?? $0 < $0 } ?? false
+            return wasEmpty || isSooner || !wasDue && state.queue.isDue
         }
         // The loop looks again by itself after each flush.
         if mustWake { work.raise() }
@@ -74,7 +76,7 @@ final class Settler: Sendable {
             let (batch, due, isClosed) = state.withLock { ($0.queue.flush(now: .now), $0.queue.due, $0.isClosed) }
             if isClosed { return }
             if batch.isEmpty {
-                if due == nil { empty.raise() }
+                if due == nil { wrote.raise() }
                 await work.wait(atMost: due.map { $0 - .now } ?? .seconds(3_600))
                 continue
             }
@@ -83,6 +85,7 @@ final class Settler: Sendable {
                 access.succeeded(.settle)
                 backoff.reset()
                 finish(reply, lost)
+                wrote.raise()
             } catch {
                 guard access.failed(error, .settle) else {
                     close()
@@ -115,15 +118,26 @@ final class Settler: Sendable {
         lost(reply.lost)
     }
 
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+
     /// - Returns: whether everything was written by then.
-    func flushed(within limit: Duration) async -> Bool {
+    func flushed(within limit: Duration) async -> Bool { await wait(atMost: limit) { $0.isEmpty } }
+
+    /// Of endings that wait for others of their lease, and of those that come later, nothing is asked.
+    /// - Returns: whether everything that is due now was written by then.
+    func wroteDue(within limit: Duration) async -> Bool {
+        let mark = state.withLock { $0.queue.mark }
+        return await wait(atMost: limit) { $0.written >= mark }
+    }
+
+    private func wait(atMost limit: Duration, until isDone: (borrowing SettleQueue) -> Bool) async -> Bool {
         let deadline = Moment.now + limit
         while true {
-            let (isEmpty, isClosed) = state.withLock { ($0.queue.isEmpty, $0.isClosed) }
-            if isEmpty || isClosed { return isEmpty }
+            let (isDone, isClosed) = state.withLock { (isDone($0.queue), $0.isClosed) }
+            if isDone || isClosed { return isDone }
             let left = deadline - .now
             guard left > .zero else { return false }
-            await empty.wait(atMost: left)
+            await wrote.wait(atMost: left)
         }
     }
 
@@ -138,7 +152,7 @@ final class Settler: Sendable {
         }
         for continuation in waiting { continuation.resume() }
         work.raise()
-        empty.raise()
+        wrote.raise()
         return unsettled
     }
 }
