@@ -13,7 +13,8 @@ final class Chunk: Sendable {
     let mayExpire: Bool
     /// Jobs whose ending has not been heard of.
     private let open: Atomic<Int>
-    private let common = Mutex<HandlerCall.Common?>(nil)
+    /// Read by every run, on all threads: no lock.
+    private let common = AtomicLazyReference<HandlerCall.Common>()
 
     init(lease: Lease, kind: Int, session: Int, claimedAt: Moment) {
         mayExpire = lease.jobs.contains { $0.expiresIn != nil }
@@ -29,12 +30,7 @@ final class Chunk: Sendable {
 
     /// What its runs have in common, made by the first.
     func common(_ make: (Lease) -> HandlerCall.Common) -> HandlerCall.Common {
-        common.withLock { common in
-            if let common { return common }
-            let made = make(lease)
-            common = made
-            return made
-        }
+        common.load() ?? common.storeIfNil(make(lease))
     }
 }
 
