@@ -21,9 +21,11 @@ struct Runner {
             while let next = call { call = ended(await body(next)(next)) }
             guard !slot.isThrough else { return }
             await floor.settler.room()
-            call = again()
-            // Handlers that never suspend would keep the threads from others.
-            if call != nil { await Task.yield() }
+            guard again() else { return }
+            // Handlers that never suspend would keep the threads from others. What these do meanwhile is not this kind's cost,
+            // so the next ones begin behind it.
+            await Task.yield()
+            call = begin()
         }
     }
 
@@ -62,14 +64,15 @@ struct Runner {
         return nil
     }
 
+    /// - Returns: whether there is more for this runner.
     @inline(never)
-    private func again() -> HandlerCall? {
+    private func again() -> Bool {
         let (jobs, total) = slot.turn(now: .now)
         guard floor.again(slot, jobs: jobs, total: total) != nil else {
             slot.finish()
-            return nil
+            return false
         }
-        return begin()
+        return true
     }
 
     @inline(never)
