@@ -1,4 +1,5 @@
 import Foundation
+import MartletCore
 
 /// Several runs of one thing, told by their median: machines are shared, and one run proves nothing.
 struct Measurement {
@@ -42,11 +43,11 @@ func seconds(_ body: () async throws -> Void) async rethrows -> Double {
     return Double(seconds) + Double(attoseconds) * 1e-18
 }
 
-func median(_ values: [Double]) -> Double { values.isEmpty ? .nan : percentile(values, 0.5) }
+func median(_ values: [Double]) -> Double { Figures(values)?.median ?? .nan }
 
+/// - Parameter share: 0.01 to 1, in hundredths.
 func percentile(_ values: [Double], _ share: Double) -> Double {
-    let sorted = values.sorted()
-    return sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
+    Figures(values)?.percentile(Int((share * 100).rounded())) ?? .nan
 }
 
 /// A directory of its own for one run, on the disk the bench was started on.
