@@ -20,6 +20,7 @@ struct Case: Sendable {
         Case("sqlite.process", LargeDatabase.processCase),
         Case("sqlite.large", LargeDatabase.largeCase),
         Case("sqlite.peers.drain", SQLitePeers.drainCase), Case("sqlite.peers.pickup", SQLitePeers.pickUpCase),
+        Case("sqlite.growth", Growth.sqliteCase), Case("sqlite.soak", Soak.sqliteCase),
     ]
 
     /// How jobs are run, whatever the engine; on SQLite.
@@ -38,6 +39,7 @@ struct Case: Sendable {
         Case("pg.concurrency", Concurrency.run), Case("pg.idle", Idle.postgresCase),
         Case("pg.fleet", Fleet.run),
         Case("pg.peers.drain", PostgresPeers.drainCase), Case("pg.peers.pickup", PostgresPeers.pickUpCase),
+        Case("pg.growth", Growth.postgresCase), Case("pg.soak", Soak.postgresCase),
     ]
 
     /// - Parameter words: names, or the beginnings of names: `pg`, `sqlite.drain`. None: all.

@@ -17,6 +17,10 @@ do {
         try await Fleet.drain(CommandLine.arguments[2])
         exit(0)
     }
+    if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "soak" {
+        try await Soak.work(CommandLine.arguments[2])
+        exit(0)
+    }
     let bench = Bench(try BenchOptions(Array(CommandLine.arguments.dropFirst())))
     let cases = try Case.chosen(by: bench.options.cases)
     let machine = try Machine()
