@@ -11,7 +11,7 @@ import Testing
 
     private var configuration: WorkerConfiguration {
         var configuration = WorkerConfiguration.quick
-        configuration.lease = .milliseconds(600)
+        configuration.lease = .seconds(3)
         return configuration
     }
 

@@ -42,7 +42,7 @@ import Testing
         store.add(64, "blocking")
         var configuration = WorkerConfiguration.quick
         configuration.concurrency = 64
-        configuration.lease = .milliseconds(600)
+        configuration.lease = .seconds(3)
         let worker = bench.worker(
             [
                 Handler(kind: "blocking") { _ in

@@ -12,7 +12,7 @@ import Testing
         let gate = Gate()
         let lost = store.add(4, "long")
         var configuration = WorkerConfiguration.quick
-        configuration.lease = .milliseconds(300)
+        configuration.lease = .seconds(3)
         let tally = try await bench.run(
             [
                 Handler(kind: "long") { call in
@@ -38,7 +38,7 @@ import Testing
         let gate = Gate()
         store.add(2, "long")
         var configuration = WorkerConfiguration.quick
-        configuration.lease = .milliseconds(400)
+        configuration.lease = .seconds(1)
         _ = try await bench.run(
             [
                 Handler(kind: "long") { _ in

@@ -28,7 +28,7 @@ import Testing
         let bench = Bench()
         let store = bench.store
         var configuration = WorkerConfiguration.quick
-        configuration.lease = .milliseconds(400)
+        configuration.lease = .seconds(1)
         let gate = Gate()
         store.add(1, "work")
         let handler = Handler(kind: "work") { _ in

@@ -3,10 +3,16 @@ import Synchronization
 /// Wakes waiting tasks. Raising it while nobody waits makes the next wait return at once; raising it twice is raising it
 /// once. Waits end on their own after their timeout, and do not look at task cancellation.
 final class Signal: Sendable {
+    private struct Wait {
+        let continuation: CheckedContinuation<Bool, Never>
+        let until: Moment
+    }
+
     private struct State {
         var isRaised = false
-        var waiting: [Int: CheckedContinuation<Bool, Never>] = [:]
+        var waiting: [Int: Wait] = [:]
         var lastWait = 0
+        var sleepers = Sleepers()
 
         mutating func take() -> Bool {
             defer { isRaised = false }
@@ -16,41 +22,76 @@ final class Signal: Sendable {
 
     private let state = Mutex(State())
 
+    /// Tasks that sleep on behalf of waits, also of such that have ended.
+    var sleepers: Int { state.withLock { $0.sleepers.count } }
+
     func raise() {
         let waiting = state.withLock { state in
             state.isRaised = state.waiting.isEmpty
             defer { state.waiting = [:] }
             return state.waiting
         }
-        for continuation in waiting.values { continuation.resume(returning: true) }
+        for wait in waiting.values { wait.continuation.resume(returning: true) }
     }
 
     /// - Returns: whether it was raised, rather than the time was up.
     @discardableResult
     func wait(atMost timeout: Duration) async -> Bool {
         guard timeout > .zero else { return state.withLock { $0.take() } }
-        let timer = Mutex<Task<Void, Never>?>(nil)
-        let isRaised = await withCheckedContinuation { continuation in
-            let number: Int? = state.withLock { state in
-                if state.take() { return nil }
+        let until = Moment.now + timeout
+        return await withCheckedContinuation { continuation in
+            let (isRaised, wantsSleeper) = state.withLock { state in
+                if state.take() { return (true, false) }
                 state.lastWait += 1
-                state.waiting[state.lastWait] = continuation
-                return state.lastWait
+                state.waiting[state.lastWait] = Wait(continuation: continuation, until: until)
+                return (false, state.sleepers.wants(until))
             }
-            guard let number else { return continuation.resume(returning: true) }
-            let task = Task.detached { [self] in
-                // Throws only when cancelled, which is how a wait that ended earlier lets go of its timer.
-                guard (try? await Task.sleep(for: timeout)) != nil else { return }
-                expire(number)
-            }
-            timer.withLock { $0 = task }
+            if isRaised { continuation.resume(returning: true) }
+            if wantsSleeper { sleep(until: until) }
         }
-        timer.withLock { $0 }?.cancel()
-        return isRaised
     }
 
-    private func expire(_ number: Int) {
-        state.withLock { $0.waiting.removeValue(forKey: number) }?.resume(returning: false)
+    private func sleep(until: Moment) {
+        Task.detached { [weak self] in
+            // Throws only when it is cancelled, which nobody does.
+            do { try await Task.sleep(for: until - .now) } catch { return }
+            self?.woke(until)
+        }
+    }
+
+    /// Ends the waits whose time is up, and sleeps on for the others.
+    private func woke(_ moment: Moment) {
+        let (expired, next) = state.withLock { state in
+            state.sleepers.woke(moment)
+            let now = Moment.now
+            let expired = state.waiting.filter { $0.value.until <= now }
+            for number in expired.keys { state.waiting[number] = nil }
+            let next = state.waiting.values.map(\.until).min()
+            return (expired.values, next.flatMap { state.sleepers.wants($0) ? $0 : nil })
+        }
+        for wait in expired { wait.continuation.resume(returning: false) }
+        if let next { sleep(until: next) }
+    }
+}
+
+/// When those wake that sleep on behalf of others. A sleep that is cancelled stays with the runtime until it would have ended, so
+/// one for each wait would pile up where waits are many and mostly end early (300 a second for up to an hour each: 3 MB a
+/// minute). So none is cancelled, and one begins only when no other wakes in time.
+struct Sleepers {
+    /// The earliest last; each began because the others would wake too late.
+    private var wakes: [Moment] = []
+
+    var count: Int { wakes.count }
+
+    /// - Returns: whether one is to begin that wakes then.
+    mutating func wants(_ moment: Moment) -> Bool {
+        if let earliest = wakes.last, earliest <= moment { return false }
+        wakes.append(moment)
+        return true
+    }
+
+    mutating func woke(_ moment: Moment) {
+        if let index = wakes.lastIndex(of: moment) { wakes.remove(at: index) }
     }
 }
 
