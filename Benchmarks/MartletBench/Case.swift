@@ -15,7 +15,8 @@ struct Case: Sendable {
 
     private static let sqlite = [
         Case("sqlite.enqueue", Throughput.enqueueCase), Case("sqlite.single", Throughput.singleCase),
-        Case("sqlite.drain", Throughput.drainCase), Case("sqlite.pickup", PickUp.sqliteCase),
+        Case("sqlite.drain", Throughput.drainCase), Case("sqlite.processes", Processes.run),
+        Case("sqlite.pickup", PickUp.sqliteCase),
         Case("sqlite.http", HTTPJobs.sqliteCase), Case("sqlite.idle", Idle.sqliteCase),
         Case("sqlite.process", LargeDatabase.processCase),
         Case("sqlite.large", LargeDatabase.largeCase),

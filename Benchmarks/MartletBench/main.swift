@@ -13,6 +13,14 @@ do {
         try await InFlight.hold(CommandLine.arguments[2], jobs: Int(CommandLine.arguments[3])!)
         exit(0)
     }
+    if CommandLine.arguments.count == 4, CommandLine.arguments[1] == "fill" {
+        try await Processes.fill(CommandLine.arguments[2], jobs: Int(CommandLine.arguments[3])!)
+        exit(0)
+    }
+    if CommandLine.arguments.count == 4, CommandLine.arguments[1] == "work" {
+        try await Processes.work(CommandLine.arguments[2], until: CommandLine.arguments[3])
+        exit(0)
+    }
     if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "drain" {
         try await Fleet.drain(CommandLine.arguments[2])
         exit(0)

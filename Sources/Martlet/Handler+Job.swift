@@ -10,7 +10,7 @@ extension Handler {
     ///   - middleware: the worker's.
     ///   - environment: what children see, besides what the type says.
     ///   - hasChildMode: whether the program, started again, runs jobs of the type and nothing else.
-    package init<J: Job>(
+    package convenience init<J: Job>(
         _ type: J.Type, middleware: [any Middleware] = [], environment: ChildEnvironment = [], hasChildMode: Bool
     ) throws(InvalidInput) {
         try Name.validate(J.kind, field: "kind")

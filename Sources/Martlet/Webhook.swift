@@ -86,7 +86,7 @@ public struct Webhook: Sendable {
 
 extension Handler {
     /// - Throws: ``InvalidInput`` naming the webhook's field, also for a secret that is not there.
-    init(_ webhook: Webhook) throws(InvalidInput) {
+    convenience init(_ webhook: Webhook) throws(InvalidInput) {
         try Name.validate(webhook.kind, field: "kind")
         if let concurrency = webhook.concurrency, !Limits.concurrency.contains(concurrency) {
             throw InvalidInput(

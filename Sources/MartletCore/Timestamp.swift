@@ -38,6 +38,15 @@ extension Duration {
         return Double(seconds) + Double(attoseconds) * 1e-18
     }
 
+    /// Whole nanoseconds; a century where there are more, which no wait of ours outlives and no sum with a moment overflows.
+    package var nanoseconds: Int64 {
+        let century: Int64 = 36_525 * 86_400
+        guard self < .seconds(century) else { return century * 1_000_000_000 }
+        guard self > .seconds(-century) else { return -century * 1_000_000_000 }
+        let (seconds, attoseconds) = components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+
     private var magnitude: Duration { self < .zero ? .zero - self : self }
 
     /// The nearest duration in the range.

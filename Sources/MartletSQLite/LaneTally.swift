@@ -15,20 +15,16 @@ struct LaneTally {
         var failed = 0
         var cancelled = 0
 
-        subscript(state: JobState) -> Int {
-            get { self[keyPath: Self.field(state)] }
-            set { self[keyPath: Self.field(state)] = newValue }
-        }
-
-        private static func field(_ state: JobState) -> WritableKeyPath<Change, Int> {
+        /// Not by key paths: each is made anew, which took longer than the rest of a settlement.
+        mutating func add(_ count: Int, to state: JobState) {
             switch state {
-            case .scheduled: \.scheduled
-            case .available: \.available
-            case .running: \.running
-            case .retryable: \.retryable
-            case .completed: \.completed
-            case .failed: \.failed
-            case .cancelled: \.cancelled
+            case .scheduled: scheduled += count
+            case .available: available += count
+            case .running: running += count
+            case .retryable: retryable += count
+            case .completed: completed += count
+            case .failed: failed += count
+            case .cancelled: cancelled += count
             }
         }
     }
@@ -37,7 +33,7 @@ struct LaneTally {
 
     mutating func add(_ count: Int, to state: JobState, lane: Int64) {
         guard count != 0 else { return }
-        changes[lane, default: Change()][state] += count
+        changes[lane, default: Change()].add(count, to: state)
     }
 
     mutating func move(_ count: Int = 1, from old: JobState, to new: JobState, lane: Int64) {

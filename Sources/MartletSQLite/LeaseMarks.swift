@@ -30,10 +30,10 @@ struct LeaseMarks {
 
     subscript(index: Int) -> Mark { Mark(rawValue: endings[index]) ?? .open }
 
-    mutating func set(_ index: Int, _ mark: Mark, waited: Duration, ran: Duration) {
+    mutating func set(_ index: Int, _ mark: Mark, _ seconds: (waited: Float32, ran: Float32)) {
         endings[index] = mark.rawValue
-        store(Float32(waited.inSeconds), at: index * 8)
-        store(Float32(ran.inSeconds), at: index * 8 + 4)
+        store(seconds.waited, at: index * 8)
+        store(seconds.ran, at: index * 8 + 4)
     }
 
     func waited(_ index: Int) -> Duration { .seconds(Double(load(at: index * 8))) }

@@ -51,7 +51,7 @@ struct OpenLease {
     func isOpen(_ index: Int) -> Bool { (0..<positions.count).contains(index) && marks[index] == .open }
 
     mutating func mark(_ settlement: Settlement, as mark: LeaseMarks.Mark) {
-        marks.set(settlement.index, mark, waited: settlement.waited, ran: settlement.ran)
+        marks.set(settlement.index, mark, settlement.seconds)
         open -= 1
         if mark == .completed { completed += 1 }
     }

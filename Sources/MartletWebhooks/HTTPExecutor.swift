@@ -121,7 +121,7 @@ final class HTTPExecutor: Sendable {
 
 extension Handler {
     /// Jobs of the kind are HTTP calls; see ``HTTPSpec``.
-    package init(
+    package convenience init(
         kind: String, http endpoint: HTTPEndpoint, concurrency: Int? = nil, adapts: Bool = false,
         timeout: Duration? = Limits.defaultTimeout, retry: RetryPolicy = RetryPolicy(),
         onBlock: OnBlock = .warn, lookup: HostLookup = .system

@@ -1,7 +1,9 @@
 import MartletCore
 
 /// How jobs of one kind are run here.
-package struct Handler: Sendable {
+///
+/// One object for all its jobs: a struct of this size costs each of them a copy, counted piece by piece.
+package final class Handler: Sendable {
     package let kind: String
     /// At most this many at a time; nil: only the worker's own limit.
     package let concurrency: Int?
@@ -66,7 +68,7 @@ package struct Handler: Sendable {
     }
 
     /// For handlers that have nothing to report but how they ended.
-    package init(
+    package convenience init(
         kind: String, concurrency: Int? = nil, adapts: Bool = false, timeout: Duration? = Limits.defaultTimeout,
         retry: RetryPolicy = RetryPolicy(),
         unwind: Duration = .seconds(10), executor: Executor = .coroutine, onBlock: OnBlock = .warn,

@@ -7,6 +7,13 @@ import MartletStore
 /// It is in several frames of a run that waits, and there may be very many that do: so it holds little, and finds the rest in
 /// what all runs of its lease have in common.
 package struct HandlerCall: Sendable {
+    /// What all runs of a worker have in common.
+    struct Surroundings: Sendable {
+        /// nil: nobody keeps what runs say of how far they are.
+        var progress: (any ProgressSink)?
+        var logger = Logger(label: "martlet")
+    }
+
     /// What the runs of a lease have in common.
     final class Common: Sendable {
         let lease: Lease
@@ -15,18 +22,18 @@ package struct HandlerCall: Sendable {
         /// For jobs that bring none of their own.
         let maxAttempts: Int
         let timeout: Duration?
-        let progress: (any ProgressSink)?
-        let logger: Logger
+        let surroundings: Surroundings
 
-        init(
-            lease: Lease, first: Int = 0, maxAttempts: Int, timeout: Duration?, progress: (any ProgressSink)?, logger: Logger
-        ) {
+        init(lease: Lease, first: Int = 0, maxAttempts: Int, timeout: Duration?, _ surroundings: Surroundings) {
             self.lease = lease
             self.first = first
             self.maxAttempts = maxAttempts
             self.timeout = timeout
-            self.progress = progress
-            self.logger = logger
+            self.surroundings = surroundings
+        }
+
+        convenience init(_ lease: Lease, of handler: Handler, _ surroundings: Surroundings) {
+            self.init(lease: lease, maxAttempts: handler.retry.maxAttempts, timeout: handler.timeout, surroundings)
         }
     }
 
@@ -51,7 +58,8 @@ package struct HandlerCall: Sendable {
             args: args)
         let lease = Lease(id: lease, kind: kind, queue: queue, priority: .default, jobs: [job])
         let common = Common(
-            lease: lease, first: index, maxAttempts: maxAttempts, timeout: timeout, progress: progress, logger: logger)
+            lease: lease, first: index, maxAttempts: maxAttempts, timeout: timeout,
+            Surroundings(progress: progress, logger: logger))
         self.init(common, index: index, startedAt: startedAt)
     }
 
@@ -73,14 +81,16 @@ package struct HandlerCall: Sendable {
     var crashes: Int { job.crashes }
 
     /// Says how far the run is. Written now and then; the last counts.
-    package func tell(fraction: Double?, note: String?) { common.progress?.tell(self, fraction: fraction, note: note) }
+    package func tell(fraction: Double?, note: String?) {
+        common.surroundings.progress?.tell(self, fraction: fraction, note: note)
+    }
 
     /// What is left of the timeout; nil: there is none.
     package var timeLeft: Duration? { timeout.map { startedAt + $0 - .now } }
 
     /// Says which job speaks. Made when asked for: most jobs never log, and its dictionary costs more than running a small job.
     package var logger: Logger {
-        var logger = common.logger
+        var logger = common.surroundings.logger
         logger[metadataKey: "job"] = "\(id)"
         logger[metadataKey: "kind"] = "\(kind)"
         logger[metadataKey: "attempt"] = "\(attempt)"

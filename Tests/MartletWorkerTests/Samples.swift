@@ -19,7 +19,12 @@ func chunk(
     let lease = Lease(
         id: LeaseID(rawValue: lease), kind: "k\(kind)", queue: "default", priority: Priority(rawValue: priority)!, jobs: jobs
     )
-    return Chunk(lease: lease, kind: kind, session: session, claimedAt: at(0))
+    return chunk(of: lease, kind: kind, session: session)
+}
+
+func chunk(of lease: Lease, kind: Int = 0, session: Int = 1) -> Chunk {
+    let common = HandlerCall.Common(lease: lease, maxAttempts: 25, timeout: nil, HandlerCall.Surroundings())
+    return Chunk(common, kind: kind, session: session, claimedAt: at(0))
 }
 
 func work(_ chunk: Chunk, _ range: Range<Int>? = nil) -> Work {

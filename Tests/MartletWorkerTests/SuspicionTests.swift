@@ -99,7 +99,7 @@ import Testing
         }
         let lease = Lease(
             id: LeaseID(rawValue: 1), kind: "k0", queue: "default", priority: Priority(rawValue: 5)!, jobs: jobs)
-        let pieces = Work.pieces(of: Chunk(lease: lease, kind: 0, session: 1, claimedAt: at(0)))
+        let pieces = Work.pieces(of: chunk(of: lease))
         #expect(pieces.map(\.range) == [0..<1, 1..<2, 2..<4, 4..<5])
         #expect(pieces.map(\.suspicion) == [.none, .slight, .grave, .slight])
     }

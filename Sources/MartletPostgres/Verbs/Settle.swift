@@ -58,34 +58,51 @@ struct Settle: Sendable {
         return (first, repeated)
     }
 
+    /// Neighbours under one lease, as the statement takes them.
     private struct Run {
         let lease: LeaseID
         let first: Int
-        var endings: [UInt8] = []
-        var times: [UInt8] = []
-        var completed: Int32 = 0
+        private(set) var endings: [UInt8] = []
+        private(set) var times: [UInt8] = []
+        private(set) var completed: Int32 = 0
 
-        mutating func add(_ settlement: Settlement) {
-            endings.append(settlement.ending.mark)
-            add(settlement.waited)
-            add(settlement.ran)
-            if settlement.ending.mark == 1 { completed += 1 }
+        init(_ settlements: ArraySlice<Settlement>) {
+            lease = settlements[settlements.startIndex].lease
+            first = settlements[settlements.startIndex].index
+            endings.reserveCapacity(settlements.count)
+            times.reserveCapacity(settlements.count * 8)
+            for index in settlements.indices {
+                let mark = settlements[index].ending.mark
+                endings.append(mark)
+                if mark == 1 { completed += 1 }
+                let seconds = settlements[index].seconds
+                add(seconds.waited)
+                add(seconds.ran)
+            }
         }
 
-        private mutating func add(_ duration: Duration) {
-            withUnsafeBytes(of: Float32(duration.inSeconds).bitPattern.littleEndian) { times.append(contentsOf: $0) }
+        private mutating func add(_ seconds: Float32) {
+            var bits = seconds.bitPattern
+            for _ in 0..<4 {
+                times.append(UInt8(truncatingIfNeeded: bits))
+                bits >>= 8
+            }
         }
     }
 
     private static func runs(_ settlements: [Settlement]) -> [Run] {
         var runs: [Run] = []
-        for settlement in settlements {
-            if let last = runs.last, last.lease == settlement.lease, last.first + last.endings.count == settlement.index {
-                runs[runs.count - 1].add(settlement)
-            } else {
-                runs.append(Run(lease: settlement.lease, first: settlement.index))
-                runs[runs.count - 1].add(settlement)
+        var start = settlements.startIndex
+        while start < settlements.endIndex {
+            let lease = settlements[start].lease
+            var end = start + 1
+            while end < settlements.endIndex, settlements[end].lease == lease,
+                settlements[end].index == settlements[end - 1].index + 1
+            {
+                end += 1
             }
+            runs.append(Run(settlements[start..<end]))
+            start = end
         }
         return runs
     }

@@ -14,12 +14,17 @@ enum Settle {
                 lost.insert(id)
                 continue
             }
-            let fresh = group.filter { lease.isOpen($0.index) }
-            repeated += group.count - fresh.count
-            let cancelled = try fresh.contains(where: \.ending.runsAgain) ? CancelRequests.of(lease.id, db) : []
-            for settlement in fresh {
+            let cancelled = try group.contains { $0.ending.runsAgain } ? CancelRequests.of(lease.id, db) : []
+            var completed = 0
+            for settlement in group {
                 guard lease.isOpen(settlement.index) else {
                     repeated += 1
+                    continue
+                }
+                // Most are, and need no more than their mark.
+                guard !settlement.isPlain else {
+                    lease.mark(settlement, as: .completed)
+                    completed += 1
                     continue
                 }
                 // A person was told that it will stop, so it does not run again.
@@ -29,6 +34,7 @@ enum Settle {
                 if let usage = settlement.usage { try keep(usage, settlement, lease, now: now, db) }
                 if !settlement.followUps.isEmpty { followUps += settlement.followUps }
             }
+            tally.move(completed, from: .running, to: .completed, lane: lease.lane)
             try lease.write(now: now, db)
         }
         try tally.write(now: now, db)

@@ -111,7 +111,7 @@ struct CommandExecutor: Sendable {
 
 extension Handler {
     /// Jobs of the kind are run by a command; see ``CommandSpec``.
-    package init(
+    package convenience init(
         kind: String, command: CommandSpec, concurrency: Int? = nil, adapts: Bool = false,
         timeout: Duration? = Limits.defaultTimeout,
         retry: RetryPolicy = RetryPolicy(), onBlock: OnBlock = .warn

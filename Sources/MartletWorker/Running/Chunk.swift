@@ -13,10 +13,12 @@ final class Chunk: Sendable {
     let mayExpire: Bool
     /// Jobs whose ending has not been heard of.
     private let open: Atomic<Int>
-    /// Read by every run, on all threads: no lock.
-    private let common = AtomicLazyReference<HandlerCall.Common>()
+    /// What its runs have in common.
+    let common: HandlerCall.Common
 
-    init(lease: Lease, kind: Int, session: Int, claimedAt: Moment) {
+    init(_ common: HandlerCall.Common, kind: Int, session: Int, claimedAt: Moment) {
+        let lease = common.lease
+        self.common = common
         mayExpire = lease.jobs.contains { $0.expiresIn != nil }
         open = Atomic(lease.jobs.count)
         self.lease = lease
@@ -27,11 +29,6 @@ final class Chunk: Sendable {
 
     /// - Returns: how many are still to end.
     func ended(_ jobs: Int) -> Int { open.subtract(jobs, ordering: .relaxed).newValue }
-
-    /// What its runs have in common, made by the first.
-    func common(_ make: (Lease) -> HandlerCall.Common) -> HandlerCall.Common {
-        common.load() ?? common.storeIfNil(make(lease))
-    }
 }
 
 /// Some jobs of a chunk, not begun.

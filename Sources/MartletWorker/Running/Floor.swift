@@ -6,11 +6,8 @@ import Synchronization
 /// Where jobs run: takes the lock, asks ``FloorState``, leaves the lock, acts.
 final class Floor: Sendable {
     let handlers: [Handler]
-    let logger: Logger
     let herald: Herald
     let settler: Settler
-    /// nil: nobody keeps what runs say of how far they are.
-    let progress: ProgressBoard?
     /// There may be something to claim.
     let hungry = Signal()
     /// Looks after what runs, from outside the pool.
@@ -30,14 +27,15 @@ final class Floor: Sendable {
     ) {
         self.handlers = handlers
         self.configuration = configuration
-        self.logger = logger
         self.herald = herald
         self.settler = settler
-        self.progress = progress
         self.emptied = emptied
         adapts = handlers.map(\.adapts)
         pools = HandlerPools(blockingThreads: configuration.blockingThreads)
-        state = Mutex(FloorState(handlers: handlers, configuration: configuration, pools: pools))
+        state = Mutex(
+            FloorState(
+                handlers: handlers, configuration: configuration, pools: pools,
+                surroundings: HandlerCall.Surroundings(progress: progress, logger: logger)))
     }
 
     var session: FloorState.Session? { state.withLock { $0.session } }

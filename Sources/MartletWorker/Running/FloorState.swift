@@ -45,6 +45,8 @@ struct FloorState {
     /// them end the worker at once, it would be held against all.
     private(set) var isSparing = false
     let pools: HandlerPools
+    /// What all runs here have in common.
+    private let surroundings: HandlerCall.Surroundings
     /// Slots to be looked at each time: their job may turn out long, or has been told to stop.
     var fresh: Set<Int> = []
     /// For the others, when their job's time will be up. There may be very many that only wait.
@@ -53,9 +55,13 @@ struct FloorState {
     var paces: Paces
     var vitals: Vitals
 
-    init(handlers: [Handler], configuration: WorkerConfiguration, pools: HandlerPools = HandlerPools()) {
+    init(
+        handlers: [Handler], configuration: WorkerConfiguration, pools: HandlerPools = HandlerPools(),
+        surroundings: HandlerCall.Surroundings = HandlerCall.Surroundings()
+    ) {
         self.handlers = handlers
         self.pools = pools
+        self.surroundings = surroundings
         blocking = BlockingKinds(handlers)
         intake = IntakeState(
             concurrency: configuration.concurrency,
@@ -133,7 +139,8 @@ struct FloorState {
             guard let kind = handlers.firstIndex(where: { $0.kind == lease.kind }) else {
                 preconditionFailure("the store gave \(lease.kind), which was not asked for")
             }
-            let chunk = Chunk(lease: lease, kind: kind, session: number, claimedAt: now)
+            let common = HandlerCall.Common(lease, of: handlers[kind], surroundings)
+            let chunk = Chunk(common, kind: kind, session: number, claimedAt: now)
             if isStopping {
                 let work = Work(chunk: chunk, range: lease.jobs.indices)
                 aftermath.settle += work.settlements(.givenBack, retry: handlers[kind].retry)

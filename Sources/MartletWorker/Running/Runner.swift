@@ -13,50 +13,57 @@ struct Runner {
     let floor: Floor
     let slot: Slot
 
+    /// What is run next.
+    private struct Step {
+        let call: HandlerCall
+        let run: @Sendable (HandlerCall) async -> RunReport
+    }
+
     /// Inlined: the frame of a closure around it would live as long.
     @inline(__always)
     func run() async {
-        var call = begin()
+        var step = begin()
         while true {
-            while let next = call { call = ended(await body(next)(next)) }
+            while let next = step { step = ended(await next.run(next.call)) }
             guard !slot.isThrough else { return }
             await floor.settler.room()
             guard again() else { return }
             // Handlers that never suspend would keep the threads from others. What these do meanwhile is not this kind's cost,
             // so the next ones begin behind it.
             await Task.yield()
-            call = begin()
+            step = begin()
         }
     }
 
     /// - Returns: the first job of what was taken; nil when there is none left of it.
     @inline(never)
-    private func begin() -> HandlerCall? {
-        let chunk = slot.chunk
-        let next = slot.begin(now: .now, handler: floor.handlers[chunk.kind])
+    private func begin() -> Step? {
+        let now = Moment.now
+        let (chunk, first) = slot.begin(now: now, handlers: floor.handlers)
         if chunk.mayExpire { tellExpired(chunk) }
-        return call(chunk, next)
+        return step(chunk, first, startedAt: now)
     }
 
     /// - Returns: the next job; nil when that was the last of what was taken, or the task's.
     @inline(never)
-    private func ended(_ report: RunReport) -> HandlerCall? {
-        guard let (chunk, index) = slot.running else {
+    private func ended(_ report: RunReport) -> Step? {
+        let now = Moment.now
+        guard let end = slot.end(redacted(report), now: now, handlers: floor.handlers) else {
             // Nobody counts on a run that was written off.
             slot.finish()
             return nil
         }
-        let (handler, job) = (floor.handlers[chunk.kind], chunk.lease.jobs[index])
-        let ended = slot.end(floor.redacted(report, job), now: .now, handler: handler)
-        if let ending = ended.ending { tell(ending, job, handler, ended.ran) }
-        if chunk.mayExpire { tellExpired(chunk) }
-        switch ended.move {
+        if let ending = end.ending {
+            tell(ending, of: end.index, end.chunk, now.nanoseconds(since: end.startedAt))
+        }
+        if end.chunk.mayExpire { tellExpired(end.chunk) }
+        switch end.move {
         case .goOn:
-            return call(chunk, ended.next)
+            return step(end.chunk, end.next, startedAt: now)
         case .leave:
             slot.finish()
             floor.settle(slot)
-            let (jobs, total) = slot.turn(now: .now)
+            let (jobs, total) = slot.turn(now: now)
             floor.leave(slot, jobs: jobs, total: total)
         case .vanish:
             slot.finish()
@@ -75,41 +82,45 @@ struct Runner {
         return true
     }
 
-    @inline(never)
-    private func body(_ call: HandlerCall) -> @Sendable (HandlerCall) async -> RunReport {
-        let handler = floor.handlers[slot.chunk.kind]
-        if floor.herald.wantsJobs {
-            floor.herald.tell(.jobStarted(kind: handler.kind, id: call.id, attempt: call.attempt))
-        }
-        switch Suspicion(crashes: call.crashes) {
-        case .none, .slight: return handler.run
-        case .grave: return handler.isolated ?? handler.run
-        }
-    }
-
-    private func call(_ chunk: Chunk, _ index: Int?) -> HandlerCall? {
+    private func step(_ chunk: Chunk, _ index: Int?, startedAt: Moment) -> Step? {
         guard let index else {
             floor.settle(slot)
             return nil
         }
-        let common = chunk.common { lease in
-            let handler = floor.handlers[chunk.kind]
-            return HandlerCall.Common(
-                lease: lease, maxAttempts: handler.retry.maxAttempts, timeout: handler.timeout, progress: floor.progress,
-                logger: floor.logger)
+        let handler = floor.handlers[chunk.kind]
+        let call = HandlerCall(chunk.common, index: index, startedAt: startedAt)
+        if floor.herald.wantsJobs {
+            floor.herald.tell(.jobStarted(kind: handler.kind, id: call.id, attempt: call.attempt))
         }
-        return HandlerCall(common, index: index, startedAt: slot.startedAt ?? .now)
+        switch Suspicion(crashes: call.crashes) {
+        case .none, .slight: return Step(call: call, run: handler.run)
+        case .grave: return Step(call: call, run: handler.isolated ?? handler.run)
+        }
+    }
+
+    /// What a run says of its failure, without what is secret in it.
+    private func redacted(_ report: RunReport) -> RunReport {
+        switch report.outcome {
+        case .completed, .snooze, .cancelled, .interrupted: return report
+        case .retry, .discard, .crashed:
+            guard let (chunk, index) = slot.running else { return report }
+            return floor.redacted(report, chunk.lease.jobs[index])
+        }
     }
 
     private func tellExpired(_ chunk: Chunk) {
-        for job in slot.takeExpired() { tell(job.ending, chunk.lease.jobs[job.index], floor.handlers[chunk.kind], .zero) }
+        for job in slot.takeExpired() { tell(job.ending, of: job.index, chunk, 0) }
     }
 
-    private func tell(_ ending: Ending, _ job: LeasedJob, _ handler: Handler, _ ran: Duration) {
+    /// - Parameter ran: nanoseconds.
+    private func tell(_ ending: Ending, of index: Int, _ chunk: Chunk, _ ran: Int64) {
         switch ending {
         case .completed: guard floor.herald.wantsJobs else { return }
         case .snoozed, .retryable, .crashed, .failed, .cancelled, .givenBack: break
         }
-        floor.herald.tell(.jobEnded(kind: handler.kind, id: job.id, attempt: job.attempt, ending: ending, ran: ran))
+        let job = chunk.lease.jobs[index]
+        floor.herald.tell(
+            .jobEnded(
+                kind: chunk.lease.kind, id: job.id, attempt: job.attempt, ending: ending, ran: .nanoseconds(ran)))
     }
 }

@@ -41,22 +41,39 @@ final class Slot: TaskExecutor {
 
     // MARK: The runner's side
 
-    /// - Returns: the index of the job to run; nil when there is none left.
-    func begin(now: Moment, handler: Handler) -> Int? { state.withLock { $0.begin(now: now, handler: handler) } }
-
-    /// A run is over, and the next one begins, if there is one and nothing speaks against it.
-    func end(
-        _ report: RunReport, now: Moment, handler: Handler
-    ) -> (ending: Ending?, ran: Duration, next: Int?, move: SlotState.Next) {
+    /// - Returns: what the jobs in hand are of; and the index of the first to run, nil when there is none left.
+    func begin(now: Moment, handlers: [Handler]) -> (chunk: Chunk, next: Int?) {
         state.withLock { slot in
-            let startedAt = slot.startedAt ?? now
-            let (ending, move) = slot.end(report, now: now, handler: handler, random: { .random(in: 0..<1) })
-            return (ending, now - startedAt, move == .goOn ? slot.begin(now: now, handler: handler) : nil, move)
+            let chunk = slot.work.chunk
+            return (chunk, slot.begin(now: now, handler: handlers[chunk.kind]))
         }
     }
 
-    /// What the jobs in hand, and the last ones, are of.
-    var chunk: Chunk { state.withLock { $0.work.chunk } }
+    /// A run that is over, and what comes after it.
+    struct End {
+        let chunk: Chunk
+        let index: Int
+        let startedAt: Moment
+        /// What observers are told; nil: nothing is settled.
+        let ending: Ending?
+        let move: SlotState.Next
+        /// The index of the job that has begun; nil: there is none left, or something speaks against it.
+        let next: Int?
+    }
+
+    /// One lock for all that lies between two jobs.
+    /// - Returns: nil when the run was written off.
+    func end(_ report: RunReport, now: Moment, handlers: [Handler]) -> End? {
+        state.withLock { slot in
+            guard let index = slot.runningIndex, let startedAt = slot.startedAt else { return nil }
+            let chunk = slot.work.chunk
+            let handler = handlers[chunk.kind]
+            let (ending, move) = slot.end(report, now: now, handler: handler, random: { .random(in: 0..<1) })
+            return End(
+                chunk: chunk, index: index, startedAt: startedAt, ending: ending, move: move,
+                next: move == .goOn ? slot.begin(now: now, handler: handler) : nil)
+        }
+    }
 
     /// The job that runs; nil when it was written off.
     var running: (chunk: Chunk, index: Int)? {
@@ -65,9 +82,6 @@ final class Slot: TaskExecutor {
 
     /// How many jobs of those in hand ran, and how long they took together.
     func turn(now: Moment) -> (jobs: Int, total: Duration) { state.withLock { $0.turn(now: now) } }
-
-    /// When the run that is under way began.
-    var startedAt: Moment? { state.withLock { $0.startedAt } }
 
     func takeExpired() -> [SlotState.Expired] { state.withLock { $0.takeExpired() } }
 

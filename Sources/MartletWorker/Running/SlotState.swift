@@ -235,8 +235,9 @@ struct SlotState {
         add(
             Settlement(
                 lease: work.chunk.lease.id, index: run.index, ending: ending, maxAttempts: maxAttempts,
-                waited: run.startedAt - work.chunk.claimedAt, ran: now - run.startedAt, usage: usage,
-                followUps: followUps), now: now)
+                nanoseconds: (
+                    run.startedAt.nanoseconds(since: work.chunk.claimedAt), now.nanoseconds(since: run.startedAt)
+                ), usage: usage, followUps: followUps), now: now)
         return ending
     }
 
@@ -255,6 +256,7 @@ struct SlotState {
 
     /// - Returns: whether the job may still be started.
     private mutating func isInTime(_ index: Int, now: Moment, handler: Handler) -> Bool {
+        guard work.chunk.mayExpire else { return true }
         let job = work.chunk.lease.jobs[index]
         guard let expiresIn = job.expiresIn else { return true }
         let claimedAt = work.chunk.claimedAt

@@ -45,18 +45,27 @@ struct SettleQueue {
     /// - Parameter open: how many others of its jobs have not ended.
     mutating func add(_ settlements: [Settlement], of lease: LeaseID, open: Int, now: Moment) {
         guard open > 0 else {
-            if let others = held.removeValue(forKey: lease) { pending.append(contentsOf: others.settlements) }
+            if let others = held.removeValue(forKey: lease) { put(others.settlements) }
             return add(settlements)
         }
-        held[lease, default: Held(until: now + Self.hold(open: open))].settlements.append(contentsOf: settlements)
+        if held[lease] == nil {
+            held[lease] = Held(until: now + Self.hold(open: open))
+            held[lease]?.settlements.reserveCapacity(settlements.count + open)
+        }
+        held[lease]?.settlements.append(contentsOf: settlements)
         for settlement in settlements { weight += Self.weight(of: settlement) }
+    }
+
+    /// Without a copy where there is nothing before it.
+    private mutating func put(_ settlements: [Settlement]) {
+        if pending.isEmpty { pending = settlements } else { pending.append(contentsOf: settlements) }
     }
 
     /// - Returns: what to write now; the same as before when the last flush failed.
     mutating func flush(now: Moment) -> [Settlement] {
         if inFlight.isEmpty {
             for (lease, others) in held where isFull || others.until <= now {
-                pending.append(contentsOf: others.settlements)
+                put(others.settlements)
                 held[lease] = nil
             }
             if pending.count <= Self.flushSize {

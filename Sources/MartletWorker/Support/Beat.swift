@@ -1,3 +1,4 @@
+import MartletCore
 import CMartletLinux
 import Dispatch
 import Foundation

@@ -17,16 +17,8 @@ package struct Moment: Comparable, Sendable {
 
     static func + (a: Moment, b: Duration) -> Moment { Moment(nanoseconds: a.nanoseconds + b.nanoseconds) }
 
-    static func - (a: Moment, b: Moment) -> Duration { .nanoseconds(a.nanoseconds - b.nanoseconds) }
-}
+    /// The same as a difference, for those who need no `Duration` of it.
+    func nanoseconds(since earlier: Moment) -> Int64 { nanoseconds - earlier.nanoseconds }
 
-extension Duration {
-    /// Whole nanoseconds; a century where there are more, which no wait of ours outlives and no sum with a moment overflows.
-    var nanoseconds: Int64 {
-        let century: Int64 = 36_525 * 86_400
-        guard self < .seconds(century) else { return century * 1_000_000_000 }
-        guard self > .seconds(-century) else { return -century * 1_000_000_000 }
-        let (seconds, attoseconds) = components
-        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
-    }
+    static func - (a: Moment, b: Moment) -> Duration { .nanoseconds(a.nanoseconds - b.nanoseconds) }
 }
