@@ -27,6 +27,8 @@ struct Case: Sendable {
         Case("sqlite.large", "commands that look, with 2 M jobs in the database", LargeDatabase.largeCase),
         Case("sqlite.peers.drain", "enqueue and drain beside other queues on SQLite", SQLitePeers.drainCase),
         Case("sqlite.peers.pickup", "pick-up beside other queues on SQLite", SQLitePeers.pickUpCase),
+        Case("sqlite.growth", "what it costs that 10 M jobs wait, have ended or are for later; lanes", Growth.sqliteCase),
+        Case("sqlite.soak", "jobs of all sorts at a steady pace, for --minutes: memory, file, WAL", Soak.sqliteCase),
     ]
 
     /// How jobs are run, whatever the engine; on SQLite.
@@ -58,6 +60,8 @@ struct Case: Sendable {
         Case("pg.fleet", "more workers, databases and servers", Fleet.run),
         Case("pg.peers.drain", "enqueue and drain beside other queues on PostgreSQL", PostgresPeers.drainCase),
         Case("pg.peers.pickup", "pick-up beside other queues on PostgreSQL", PostgresPeers.pickUpCase),
+        Case("pg.growth", "what it costs that 10 M jobs wait, have ended or are for later; lanes", Growth.postgresCase),
+        Case("pg.soak", "jobs of all sorts at a steady pace, for --minutes: memory, files, WAL", Soak.postgresCase),
     ]
 
     /// - Parameter words: names, or the beginnings of names: `pg`, `sqlite.drain`. None: all.

@@ -17,6 +17,10 @@ do {
         try await Fleet.drain(CommandLine.arguments[2])
         exit(0)
     }
+    if CommandLine.arguments.count == 3, CommandLine.arguments[1] == "soak" {
+        try await Soak.work(CommandLine.arguments[2])
+        exit(0)
+    }
     let options: BenchOptions
     switch try BenchOptions.request(Array(CommandLine.arguments.dropFirst())) {
     case .run(let wanted): options = wanted

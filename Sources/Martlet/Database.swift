@@ -18,7 +18,7 @@ public struct Database: Sendable {
     }
 
     /// A schema of a PostgreSQL database, made by `martlet migrate up`. The URL is libpq's, as are `PGSERVICE`,
-    /// `PGPASSFILE` and the others of its variables. A preview: everything works, and it is not tuned yet.
+    /// `PGPASSFILE` and the others of its variables.
     ///
     /// Behind a pooler that lends sessions for one transaction (PgBouncer) everything works too, and workers find the jobs of
     /// other processes by polling.

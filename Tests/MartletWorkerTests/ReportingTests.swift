@@ -100,6 +100,33 @@ import Testing
         }
     }
 
+    @Test func `the loss of the last thread is told although nothing else runs, and so is its return`() async throws {
+        let bench = Bench()
+        let blocker = Blocker()
+        defer { blocker.open() }
+        bench.store.add(1, "deaf")
+        var configuration = WorkerConfiguration.quick
+        configuration.blockingThreads = 1
+        let handler = Handler(
+            kind: "deaf", timeout: .milliseconds(20), unwind: .milliseconds(20), executor: .blocking,
+            run: { _ in
+                blocker.wait()
+                return .completed(result: nil)
+            })
+        _ = try await bench.run([handler], configuration, stop: .now) { _ in
+            try await eventually("it is told") {
+                bench.events.contains { if case .threadsLost(.blocking, 1) = $0 { true } else { false } }
+            }
+            try await eventually("it is reported") {
+                bench.reports.last?.lostBlockingThreads == .init(threads: 1, of: 1)
+            }
+            blocker.open()
+            try await eventually("its return is reported, too") {
+                bench.reports.last.map { $0.lostBlockingThreads == nil } ?? false
+            }
+        }
+    }
+
     @Test func `threads for handlers that block are never more than they may be, however long they are held`()
         async throws
     {

@@ -157,7 +157,8 @@ final class Floor: Sendable {
         for place in lost { herald.tell(.threadsLost(place, threads: pools[place].most)) }
         if let pulse { herald.tell(.pulse(lag: pulse.lag, memory: MachineGauge.resident())) }
         adapt(now: now)
-        return isEmpty ? nil : Self.tick
+        // A handler that was given up has no entry, and its thread is watched all the same: it may be the last one, or come back.
+        return isEmpty && !coroutines.isBusy && !blocking.isBusy ? nil : Self.tick
     }
 
     // MARK: Reporting

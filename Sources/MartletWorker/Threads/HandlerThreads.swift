@@ -23,6 +23,8 @@ final class HandlerThreads: Sendable {
         var holds: [Hold] = []
         /// How long the first piece that waits has done so.
         var lag: Duration = .zero
+        /// Whether any thread does anything.
+        var isBusy = false
     }
 
     /// A thread held for longer than this is not available to others, whatever it does.

@@ -90,6 +90,7 @@ struct ThreadsState {
         var findings = HandlerThreads.Findings()
         findings.holds = holds.values.filter { now >= $0.since + HandlerThreads.patience }
         findings.lag = queue.first.map { max(now - $0.since, .zero) } ?? .zero
+        findings.isBusy = !holds.isEmpty
         allowed = width + min(findings.holds.count, reserve)
         var actions: [Action] = []
         for _ in 0..<min(queue.count, max(allowed - active, 0)) { actions.append(serve()) }
