@@ -112,8 +112,8 @@ let package = Package(
         .target(
             name: "MartletApp",
             dependencies: [
-                "CMartletLinux", "Martlet", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore",
-                "MartletWebhooks", "MartletWorker", "Yams", log, lifecycle, signals,
+                "Martlet", "MartletCore", "MartletPostgres", "MartletSQLite", "MartletStore", "MartletWebhooks",
+                "MartletWorker", "Yams", log, lifecycle, signals,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -1,4 +1,3 @@
-import CMartletLinux
 import Glibc
 import Logging
 import MartletCore
@@ -63,8 +62,7 @@ struct WorkerRun {
             }
             group.addTask {
                 try await Task.sleep(for: Self.beginning)
-                // Half of what a worker that waits for jobs keeps in memory is code that ran once, to start it.
-                martlet_let_go_of_code()
+                StartUpCode.letGo()
                 return .begun
             }
             if shows {
