@@ -84,10 +84,15 @@ declare
   j job;
   v_lease bigint;
 begin
-  return query select * from failed_row where id = p_id;
-  if found then return; end if;
-  return query select * from delayed_row where id = p_id;
-  if found then return; end if;
+  -- Looked for first: a view is not planned where there is nothing for it.
+  if exists (select 1 from failed where id = p_id) then
+    return query select * from failed_row where id = p_id;
+    return;
+  end if;
+  if exists (select 1 from delayed where id = p_id) then
+    return query select * from delayed_row where id = p_id;
+    return;
+  end if;
   select * into j from (
     -- Not by position alone: without statistics the planner would walk that index, all of it, for the newest.
     (select * from job where id = p_id order by position + 0 desc limit 1)

@@ -1,30 +1,85 @@
 import Foundation
 
-/// What the command line says: `[--runs N] [--minutes N] [--json FILE] [case …]`.
+/// What the command line says.
 struct BenchOptions {
     var runs = 5
     /// How long the cases take that run for a while.
     var minutes = 1.0
     var json: String?
-    var cases: [String] = []
+    var cases = Case.all
 
-    init(_ arguments: [String]) throws {
+    /// What is wanted: cases to be run, or something to read.
+    enum Request {
+        case run(BenchOptions)
+        case say(String)
+    }
+
+    /// - Throws: ``UsageMistake``.
+    static func request(_ arguments: [String]) throws -> Request {
+        if arguments.contains(where: { $0 == "--help" || $0 == "-h" }) { return .say(help) }
+        var options = BenchOptions()
+        var (chosen, lists) = ([String](), false)
         var words = arguments[...]
         while let word = words.popFirst() {
             switch word {
-            case "--runs": runs = Int(try Self.value(of: word, &words, { (Int($0) ?? 0) > 0 }))!
-            case "--minutes": minutes = Double(try Self.value(of: word, &words, { (Double($0) ?? 0) > 0 }))!
-            case "--json": json = try Self.value(of: word, &words) { !$0.isEmpty }
-            case _ where word.hasPrefix("-"): throw Failure("\(word)? [--runs N] [--minutes N] [--json FILE] [case …]")
-            case _: cases.append(word)
+            case "--runs":
+                options.runs = try value(of: word, &words, "a number from 1") { Int($0).flatMap { $0 > 0 ? $0 : nil } }
+            case "--minutes":
+                options.minutes = try value(of: word, &words, "a number above 0") {
+                    Double($0).flatMap { $0 > 0 ? $0 : nil }
+                }
+            case "--json": options.json = try value(of: word, &words, "the name of a file") { $0.isEmpty ? nil : $0 }
+            case "--list": lists = true
+            case _ where word.hasPrefix("-"): throw UsageMistake("unknown option \(word)")
+            case _: chosen.append(word)
             }
         }
+        options.cases = try Case.chosen(by: chosen)
+        return lists ? .say(list(options.cases)) : .run(options)
     }
 
-    private static func value(
-        of option: String, _ words: inout ArraySlice<String>, _ isGood: (String) -> Bool
-    ) throws -> String {
-        guard let value = words.popFirst(), isGood(value) else { throw Failure("\(option) needs a value that makes sense") }
+    private static func value<Value>(
+        of option: String, _ words: inout ArraySlice<String>, _ what: String, _ read: (String) -> Value?
+    ) throws -> Value {
+        guard let word = words.popFirst() else { throw UsageMistake("\(option) needs \(what)") }
+        guard let value = read(word) else { throw UsageMistake("\(option) needs \(what), not \(word)") }
         return value
     }
+
+    // MARK: To read
+
+    private static let help = """
+        MartletBench: how fast Martlet is on this machine, beside raw floors and other queues.
+
+        USAGE: MartletBench [--runs N] [--minutes N] [--json FILE] [CASE …]
+
+          CASE         a name below, or the beginning of some: pg, sqlite.peers; all of them unless said
+          --runs N     how often each is measured; medians are told (default: 5)
+          --minutes N  how long those take that run for a while (default: 1)
+          --json FILE  writes everything there, too, after each case
+          --list       names the cases, or those of CASE, and runs none
+          -h, --help   says this
+
+        A case that measures PostgreSQL starts a server of its own. The exit status is 0 also when a target was missed, 1 when
+        a case could not be carried out, 64 when the command line is not understood.
+
+        CASES:
+        \(list(Case.all))
+        """
+
+    private static func list(_ cases: [Case]) -> String {
+        let width = Case.all.map(\.name.count).max() ?? 0
+        return cases.map { one in
+            "  \(one.name.padding(toLength: width, withPad: " ", startingAt: 0))  \(one.what)"
+        }.joined(separator: "\n")
+    }
+}
+
+/// The command line is not understood.
+struct UsageMistake: Error, CustomStringConvertible {
+    static let status: Int32 = 64
+
+    let description: String
+
+    init(_ description: String) { self.description = "\(description); --help says what there is" }
 }

@@ -3,10 +3,13 @@ import Foundation
 /// One thing that is measured: `sqlite.drain`, `pg.pickup`.
 struct Case: Sendable {
     let name: String
+    /// For those who choose.
+    let what: String
     let run: @Sendable (Bench) async throws -> Void
 
-    init(_ name: String, _ run: @escaping @Sendable (Bench) async throws -> Void) {
+    init(_ name: String, _ what: String, _ run: @escaping @Sendable (Bench) async throws -> Void) {
         self.name = name
+        self.what = what
         self.run = run
     }
 
@@ -14,40 +17,57 @@ struct Case: Sendable {
     static let all = sqlite + running + postgres
 
     private static let sqlite = [
-        Case("sqlite.enqueue", Throughput.enqueueCase), Case("sqlite.single", Throughput.singleCase),
-        Case("sqlite.drain", Throughput.drainCase), Case("sqlite.processes", Processes.run),
-        Case("sqlite.pickup", PickUp.sqliteCase),
-        Case("sqlite.http", HTTPJobs.sqliteCase), Case("sqlite.idle", Idle.sqliteCase),
-        Case("sqlite.process", LargeDatabase.processCase),
-        Case("sqlite.large", LargeDatabase.largeCase),
-        Case("sqlite.peers.drain", SQLitePeers.drainCase), Case("sqlite.peers.pickup", SQLitePeers.pickUpCase),
-        Case("sqlite.growth", Growth.sqliteCase), Case("sqlite.soak", Soak.sqliteCase),
+        Case("sqlite.enqueue", "bulk enqueue of 1 M jobs", Throughput.enqueueCase),
+        Case("sqlite.single", "64 tasks that enqueue one job at a time", Throughput.singleCase),
+        Case("sqlite.drain", "drain of 1 M waiting no-op jobs", Throughput.drainCase),
+        Case("sqlite.processes", "4 producer processes and 2 workers, against one of each", Processes.run),
+        Case("sqlite.pickup", "from an enqueue to the handler in another, idle process", PickUp.sqliteCase),
+        Case("sqlite.http", "100 HTTP jobs and a slow server", HTTPJobs.sqliteCase),
+        Case("sqlite.idle", "processor time and memory of an idle daemon", Idle.sqliteCase),
+        Case("sqlite.process", "one martlet enqueue, the whole process", OneEnqueue.sqliteCase),
+        Case("sqlite.large", "commands that look, with 2 M jobs in the database", LargeDatabase.largeCase),
+        Case("sqlite.peers.drain", "enqueue and drain beside other queues on SQLite", SQLitePeers.drainCase),
+        Case("sqlite.peers.pickup", "pick-up beside other queues on SQLite", SQLitePeers.pickUpCase),
+        Case("sqlite.growth", "what it costs that 10 M jobs wait, have ended or are for later; lanes", Growth.sqliteCase),
+        Case("sqlite.soak", "jobs of all sorts at a steady pace, for --minutes: memory, file, WAL", Soak.sqliteCase),
     ]
 
     /// How jobs are run, whatever the engine; on SQLite.
     private static let running = [
-        Case("run.waits", ManyWaits.run), Case("run.threads", Blocking.threads), Case("run.rude", Blocking.rude),
-        Case("run.children", Children.run), Case("run.inflight", InFlight.run),
-        Case("run.auto", Adapting.run),
+        Case("run.waits", "jobs that wait side by side, against the longest of them", ManyWaits.run),
+        Case("run.threads", "jobs that block, on 10 and on 20 threads of their own", Blocking.threads),
+        Case("run.rude", "coroutines that block for longer than the lease", Blocking.rude),
+        Case("run.children", "hand-over to warm children, commands, two children against one", Children.run),
+        Case("run.inflight", "200 000 jobs that wait at the same time: memory, threads", InFlight.run),
+        Case("run.auto", "concurrency: auto beside fixed limits", Adapting.run),
     ]
 
     private static let postgres = [
-        Case("pg.drain", PostgresDrain.run), Case("pg.enqueue", PostgresEnqueue.run), Case("pg.single", PostgresSingle.run),
-        Case("pg.pickup", PickUp.postgresCase), Case("pg.producers", PostgresProducers.run),
-        Case("pg.table.drain", LockAndUpdate.run), Case("pg.workers", ManyWorkers.run), Case("pg.backlog", Backlog.run),
-        Case("pg.steady", Steady.steadyCase), Case("pg.snapshot", Steady.snapshotCase),
-        Case("pg.table.steady", LockAndUpdate.steadyCase), Case("pg.chunks", Chunks.run),
-        Case("pg.concurrency", Concurrency.run), Case("pg.idle", Idle.postgresCase),
-        Case("pg.fleet", Fleet.run),
-        Case("pg.peers.drain", PostgresPeers.drainCase), Case("pg.peers.pickup", PostgresPeers.pickUpCase),
-        Case("pg.growth", Growth.postgresCase), Case("pg.soak", Soak.postgresCase),
+        Case("pg.drain", "drain of 1 M waiting jobs beside the raw functions", PostgresDrain.run),
+        Case("pg.enqueue", "bulk enqueue of 1 M jobs beside a raw COPY", PostgresEnqueue.run),
+        Case("pg.single", "64 tasks that enqueue one job at a time beside pgbench's inserts", PostgresSingle.run),
+        Case("pg.pickup", "pick-up beside a durable commit with a notification", PickUp.postgresCase),
+        Case("pg.producers", "16 SQL clients that enqueue, without and with a busy worker", PostgresProducers.run),
+        Case("pg.table.drain", "drain beside a table that is locked and updated", LockAndUpdate.run),
+        Case("pg.workers", "200 connections that claim from one lane, against 4", ManyWorkers.run),
+        Case("pg.backlog", "claims and commands with 10 M jobs waiting, against 100 k", Backlog.run),
+        Case("pg.process", "one martlet enqueue, the whole process", OneEnqueue.postgresCase),
+        Case("pg.steady", "enqueue and run at the same time, for --minutes", Steady.steadyCase),
+        Case("pg.snapshot", "the same while another session holds a snapshot open", Steady.snapshotCase),
+        Case("pg.table.steady", "a table that is locked and updated, at the same work", LockAndUpdate.steadyCase),
+        Case("pg.chunks", "raw functions and such a table against jobs a claim", Chunks.run),
+        Case("pg.concurrency", "one worker against jobs at a time", Concurrency.run),
+        Case("pg.idle", "processor time, memory and queries of an idle daemon", Idle.postgresCase),
+        Case("pg.fleet", "more workers, databases and servers", Fleet.run),
+        Case("pg.peers.drain", "enqueue and drain beside other queues on PostgreSQL", PostgresPeers.drainCase),
+        Case("pg.peers.pickup", "pick-up beside other queues on PostgreSQL", PostgresPeers.pickUpCase),
+        Case("pg.growth", "what it costs that 10 M jobs wait, have ended or are for later; lanes", Growth.postgresCase),
+        Case("pg.soak", "jobs of all sorts at a steady pace, for --minutes: memory, files, WAL", Soak.postgresCase),
     ]
 
     /// - Parameter words: names, or the beginnings of names: `pg`, `sqlite.drain`. None: all.
     static func chosen(by words: [String]) throws -> [Case] {
-        for word in words where !all.contains(where: { $0.answers(to: word) }) {
-            throw Failure("no case \(word); there are \(all.map(\.name).joined(separator: ", "))")
-        }
+        for word in words where !all.contains(where: { $0.answers(to: word) }) { throw UsageMistake("unknown case \(word)") }
         return words.isEmpty ? all : all.filter { one in words.contains(where: one.answers) }
     }
 

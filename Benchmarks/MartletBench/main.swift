@@ -29,21 +29,27 @@ do {
         try await Soak.work(CommandLine.arguments[2])
         exit(0)
     }
-    let bench = Bench(try BenchOptions(Array(CommandLine.arguments.dropFirst())))
-    let cases = try Case.chosen(by: bench.options.cases)
+    let options: BenchOptions
+    switch try BenchOptions.request(Array(CommandLine.arguments.dropFirst())) {
+    case .run(let wanted): options = wanted
+    case .say(let text):
+        print(text)
+        exit(0)
+    }
+    let bench = Bench(options)
     let machine = try Machine()
-    print("\(machine.line)\nmedians of \(bench.options.runs) runs, everything durable, args of about 100 bytes")
+    print("\(machine.line)\nmedians of \(options.runs) runs, everything durable, args of about 100 bytes")
     var last = ""
-    for one in cases {
+    for one in options.cases {
         let engine = one.name.split(separator: ".")[0]
         if engine != last { print(engine == "pg" ? "\n\(try bench.postgres().line)" : "\nSQLite, synchronous=FULL") }
         last = String(engine)
         bench.current = one.name
         do { try await one.run(bench) } catch { throw Failure("\(one.name): \(error)") }
         // After each case: a run that is cut short keeps what it has.
-        if let path = bench.options.json { try JSONReport(bench, machine).write(to: path) }
+        if let path = options.json { try JSONReport(bench, machine).write(to: path) }
     }
 } catch {
     FileHandle.standardError.write(Data("MartletBench: \(error)\n".utf8))
-    exit(1)
+    exit(error is UsageMistake ? UsageMistake.status : 1)
 }

@@ -72,20 +72,35 @@ class Page:
 def chunks(page, plots):
     left, right = page.axes
     for number, curve in enumerate(plots["chunks"]):
-        colour, style = (number, "-") if curve["name"].startswith("raw") else (3, "--")
+        colour, style = (number, "-") if is_floor(curve) else (3, "--")
         label = curve["name"].replace("raw claim and settle", "Martlet's functions")
         page.line(left, {**curve, "name": label}, colour, linestyle=style, marker="o", markersize=3.5)
-    left.set_xscale("log")
-    left.set_yscale("log")
     page.dress(left, "Claimed and settled by SQL alone", "jobs a claim", "jobs per second", where="lower right")
-    for curve, colour in zip(plots["concurrency"], (0, 3)):
-        page.line(right, curve, colour, marker="o", markersize=3.5)
-    right.set_xscale("log")
-    right.set_yscale("log")
+    for curve, colour in zip(plots["concurrency"], (0, 2)):
+        label = f"Martlet's worker, {curve['name']}"
+        page.line(right, {**curve, "name": label}, colour, marker="o", markersize=3.5)
+    # What SQL alone does, which runs nothing: as high as a worker could come.
+    for curve in plots["chunks"]:
+        if is_floor(curve) and not curve["name"].endswith("1 client"):
+            continue
+        rate = curve["y"][curve["x"].index(500)]
+        colour, label = (1, "Martlet's functions, 1 client") if is_floor(curve) else (3, curve["name"])
+        ends = {"x": plots["concurrency"][0]["x"], "y": [rate] * len(plots["concurrency"][0]["x"])}
+        page.line(right, {**ends, "name": f"{label}, 500 a claim"}, colour, linestyle="--", linewidth=1.2)
     page.dress(right, "One worker process, jobs and all", "jobs run at a time", "jobs per second", where="lower right")
     for axes in page.axes:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(short))
         axes.yaxis.set_major_formatter(FuncFormatter(short))
+    low = min(axes.get_ylim()[0] for axes in page.axes)
+    high = max(axes.get_ylim()[1] for axes in page.axes)
+    for axes in page.axes:
+        axes.set_ylim(low, high)
+
+
+def is_floor(curve):
+    return curve["name"].startswith("raw")
 
 
 def snapshot(page, plots):

@@ -2,6 +2,8 @@
 #include "martlet_linux.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -30,3 +32,19 @@ int martlet_probe_byte(int fd, int64_t offset) {
 int martlet_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
   return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }
+
+static int let_go_of_object(struct dl_phdr_info *object, size_t size, void *data) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  for (int i = 0; i < object->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+    // What is never written is as it was in its file. Relocated parts, also those that are read-only by now, have PF_W.
+    if (part->p_type != PT_LOAD || (part->p_flags & PF_W)) continue;
+    uintptr_t start = (object->dlpi_addr + part->p_vaddr) & ~(page - 1);
+    uintptr_t end = object->dlpi_addr + part->p_vaddr + part->p_filesz;
+    // A mapping that is not a file's refuses, and stays.
+    madvise((void *)start, end - start, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+void martlet_let_go_of_code(void) { dl_iterate_phdr(let_go_of_object, NULL); }

@@ -52,7 +52,11 @@ struct Fifo<Element> {
 }
 
 extension Fifo: Sequence {
-    func makeIterator() -> AnyIterator<Element> {
-        AnyIterator(elements[head...].lazy.compactMap { $0 }.makeIterator())
+    struct Iterator: IteratorProtocol {
+        fileprivate var rest: ArraySlice<Element?>
+
+        mutating func next() -> Element? { rest.popFirst() ?? nil }
     }
+
+    func makeIterator() -> Iterator { Iterator(rest: elements[head...]) }
 }

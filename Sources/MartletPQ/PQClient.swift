@@ -44,22 +44,22 @@ package final class PQClient: Sendable {
         _ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil, patience: Duration? = nil,
         lane: Lane = .shared, untilDone: Bool = false
     ) async throws(PQError) -> Rows {
-        let steps = Request.Work.steps([Step(statement, parameters)])
-        guard untilDone else { return try await answer(to: steps, within: within, lane: lane, patience: patience)[0] }
-        let result: Result<[Rows], PQError> = await withUnsafeContinuation { continuation in
-            submit(request(steps, within, lane, patience) { continuation.resume(returning: $0) })
-        }
-        return try result.get()[0]
+        try await atomically(
+            [Step(statement, parameters)], within: within, patience: patience, lane: lane, untilDone: untilDone)[0]
     }
 
-    /// All of it happens, or none. The server runs what stands before one sync as one transaction, so there is no
-    /// `begin` to pay for, and none to leave open. Statements that insist on a transaction block (`savepoint`, `declare`,
+    /// All of it happens, or none, in one round trip. The server runs what stands before one sync as one transaction, so there
+    /// is no `begin` to pay for, and none to leave open. Statements that insist on a transaction block (`savepoint`, `declare`,
     /// `lock table`, `set local`) need a script; `set_config(…, true)` works here.
     package func atomically(
-        _ steps: [Step], within: Duration? = nil, lane: Lane = .shared
+        _ steps: [Step], within: Duration? = nil, patience: Duration? = nil, lane: Lane = .shared, untilDone: Bool = false
     ) async throws(PQError) -> [Rows] {
         precondition(!steps.isEmpty, "nothing to run")
-        return try await answer(to: .steps(steps), within: within, lane: lane)
+        guard untilDone else { return try await answer(to: .steps(steps), within: within, lane: lane, patience: patience) }
+        let result: Result<[Rows], PQError> = await withUnsafeContinuation { continuation in
+            submit(request(.steps(steps), within, lane, patience) { continuation.resume(returning: $0) })
+        }
+        return try result.get()
     }
 
     /// Statements in one text, run in order as one transaction unless the text has its own; their values come back as text.

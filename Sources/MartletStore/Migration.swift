@@ -5,14 +5,17 @@ package struct Migration: Sendable {
     package let name: String
     /// The steps that a program must know to work with a database that has this one; fewer where it only adds something.
     package let serves: Int
-    package let sql: String
+    private let makeSQL: @Sendable () -> String
+
+    /// Put together when it is wanted: programs that only look at versions start without it.
+    package var sql: String { makeSQL() }
 
     /// - Parameter serves: nil: this step must be known.
-    package init(version: Int, name: String, serves: Int? = nil, sql: String) {
+    package init(version: Int, name: String, serves: Int? = nil, sql: @autoclosure @escaping @Sendable () -> String) {
         self.version = version
         self.name = name
         self.serves = serves ?? version
-        self.sql = sql
+        makeSQL = sql
     }
 }
 

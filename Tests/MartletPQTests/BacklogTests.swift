@@ -33,6 +33,16 @@ import Testing
         #expect(backlog.removeAll() == [1])
     }
 
+    @Test func `one whose requests were all sent has nothing to expire, and takes more`() {
+        var backlog = Backlog<Int>(bound: 1)
+        #expect(backlog.add(1, deadline: moment(1)) == true)
+        #expect(backlog.popFirst() == 1)
+        #expect(backlog.expire(now: moment(2)) == [])
+        #expect(backlog.nextEvent == .never)
+        #expect(backlog.add(2, deadline: moment(3)) == true)
+        #expect(backlog.expire(now: moment(3)) == [2])
+    }
+
     @Test func `a long queue stays in order while it grows and shrinks`() {
         var backlog = Backlog<Int>(bound: .max)
         var expected = 0

@@ -11,29 +11,23 @@ struct OneMillisecond: Job, Codable {
     func run(_ context: JobContext) async throws { try await Task.sleep(for: .milliseconds(1)) }
 }
 
-/// How many jobs a worker runs at a time, and what that brings: jobs that do nothing, and jobs that wait.
+/// How many jobs a worker runs at a time, and what that brings: jobs that do nothing, and jobs that wait. In one database, each
+/// point with jobs of its own and after a checkpoint.
 enum Concurrency {
     private static let limits = [1, 4, 16, 64, 256, 1_000, 2_000]
-    private static let jobs = 500_000
+    private static let most = 500_000
 
     static func run(_ bench: Bench) async throws {
         let server = try bench.postgres()
         var (nothing, waiting): ([Int: [Double]], [Int: [Double]]) = ([:], [:])
-        try await server.withDatabase { full in
-            try await fill(full, Nothing.self, jobs) { Nothing(number: $0) }
+        try await server.withDatabase { database in
             for _ in 0..<bench.options.runs {
                 for limit in limits {
-                    let rate = try await server.withDatabase(copying: full) {
-                        try await drain($0, Nothing.self, jobs, at: limit)
-                    }
-                    nothing[limit, default: []].append(rate)
-                    // About two seconds' worth.
-                    let some = min(jobs, limit * 2_000)
-                    let slow = try await server.withDatabase { database in
-                        try await fill(database, OneMillisecond.self, some) { OneMillisecond(number: $0) }
-                        return try await drain(database, OneMillisecond.self, some, at: limit)
-                    }
-                    waiting[limit, default: []].append(slow)
+                    // Some seconds' worth of either.
+                    nothing[limit, default: []].append(
+                        try await point(database, min(most, limit * 100_000), at: limit) { Nothing(number: $0) })
+                    waiting[limit, default: []].append(
+                        try await point(database, min(most, limit * 3_000), at: limit) { OneMillisecond(number: $0) })
                 }
             }
         }
@@ -45,14 +39,16 @@ enum Concurrency {
         }
     }
 
-    private static func fill<J: Job & Encodable>(
-        _ database: BenchDatabase, _ type: J.Type, _ jobs: Int, _ make: @escaping @Sendable (Int) -> J
-    ) async throws {
+    private static func point<J: Job & Encodable>(
+        _ database: BenchDatabase, _ jobs: Int, at limit: Int, _ make: @escaping @Sendable (Int) -> J
+    ) async throws -> Double {
         let client = try await Client(.postgres(database.url))
         for start in stride(from: 0, to: jobs, by: Limits.enqueueBatch) {
             try await client.enqueue(contentsOf: (start..<min(start + Limits.enqueueBatch, jobs)).map(make))
         }
         await client.close()
+        try database.psql("checkpoint")
+        return try await drain(database, J.self, jobs, at: limit)
     }
 
     private static func drain<J: Job>(

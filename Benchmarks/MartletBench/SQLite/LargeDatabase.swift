@@ -15,19 +15,6 @@ struct Mixed: Job, Codable {
 
 /// Two million jobs in every state but running: a million completed, fifty thousand failed, the rest waiting.
 enum LargeDatabase {
-    static func processCase(_ bench: Bench) async throws {
-        try await withDirectory { directory in
-            let database = "sqlite:" + directory.appendingPathComponent("martlet.db").path
-            let values = try await bench.repeated {
-                let times = try await bench.repeated {
-                    try await Programs.time(["enqueue", "nothing", "{\"number\": 1}"], database: database)
-                }
-                return percentile(times, 0.5)
-            }
-            bench.report("one martlet enqueue, whole process", "ms", values, atMost: 25)
-        }
-    }
-
     static func largeCase(_ bench: Bench) async throws {
         try await withDirectory { directory in
             let path = directory.appendingPathComponent("martlet.db").path

@@ -29,4 +29,8 @@ int martlet_probe_byte(int fd, int64_t offset);
 /// The new program gets none of our descriptors from `first` on.
 int martlet_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
+/// Unmaps all code and constants of the program and its libraries. What is used again comes back from the page cache, or from
+/// the file, a page at a time.
+void martlet_let_go_of_code(void);
+
 #endif

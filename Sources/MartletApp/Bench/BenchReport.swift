@@ -93,77 +93,6 @@ package struct BenchReport: Sendable {
             metric != .slowest && metric.unit != .bytes && (results[metric]?.spread ?? 0) > Self.noise
         }
     }
-
-    // MARK: JSON
-
-    package var json: JSONWriter {
-        var json = JSONWriter()
-        json.field("bench", name.description)
-        json.field("version", Version.current)
-        json.field("at", at)
-        json.field("machine", machineJSON)
-        json.field("database", databaseJSON)
-        json.field("besides", besidesJSON)
-        json.field("options", plan.json)
-        json.field("results", resultsJSON)
-        json.field("removed", removed)
-        json.field("bytes_before", before.bytes)
-        json.field("bytes_after", bytesAfter)
-        return json
-    }
-
-    private var machineJSON: JSONWriter {
-        var json = JSONWriter()
-        json.field("processor", machine.processor)
-        json.field("processors", machine.processors)
-        json.field("memory_bytes", machine.memory)
-        json.field("kernel", machine.kernel)
-        return json
-    }
-
-    private var databaseJSON: JSONWriter {
-        var settings = JSONWriter()
-        for setting in conditions.settings { settings.field(setting.name, setting.value) }
-        var json = JSONWriter()
-        json.field("url", database)
-        json.field("engine", conditions.engine)
-        json.field("settings", settings)
-        json.number("round_trip_ms", roundTrip?.median)
-        return json
-    }
-
-    private var besidesJSON: JSONWriter {
-        var json = JSONWriter()
-        json.field("workers", before.workers)
-        json.field("available", before.available)
-        json.field("running", before.running)
-        return json
-    }
-
-    private var resultsJSON: JSONWriter {
-        var json = JSONWriter()
-        for one in BenchCase.allCases {
-            var group = JSONWriter()
-            var isMeasured = false
-            for metric in BenchMetric.allCases where metric.of == one {
-                guard let figures = results[metric] else { continue }
-                isMeasured = true
-                group.field(metric.key, Self.json(figures, metric.unit))
-            }
-            if isMeasured { json.field(one.key, group) }
-        }
-        return json
-    }
-
-    private static func json(_ figures: Figures, _ unit: BenchMetric.Unit) -> JSONWriter {
-        var json = JSONWriter()
-        json.field("unit", unit.rawValue)
-        json.number("median", figures.median)
-        json.number("least", figures.least)
-        json.number("most", figures.most)
-        json.numbers("values", figures.values)
-        return json
-    }
 }
 
 extension BenchSurroundings {
@@ -173,24 +102,5 @@ extension BenchSurroundings {
         guard !isQuiet else { return "no other worker, no other job" }
         return "\(Counted.grouped(workers)) other \(workers == 1 ? "worker" : "workers") alive, "
             + "\(Counted.jobs(available)) waiting, \(Counted.grouped(running)) running"
-    }
-}
-
-extension BenchCase {
-    /// As keys are written.
-    var key: String { rawValue.replacing("-", with: "_") }
-}
-
-extension BenchPlan {
-    var json: JSONWriter {
-        var json = JSONWriter()
-        json.field("only", cases.map(\.rawValue))
-        json.field("jobs", jobs)
-        json.field("tasks", tasks)
-        json.field("concurrency", concurrency)
-        json.field("in_flight", inFlight)
-        json.field("seconds", seconds)
-        json.field("runs", runs)
-        return json
     }
 }

@@ -81,11 +81,7 @@ struct BenchCommand: Command {
     private func sweep(_ store: any BenchStore, _ console: Console) async throws -> ExitStatus {
         let sweep = try await BenchRemoval.sweep(store)
         if format.json {
-            var json = JSONWriter()
-            json.field("removed", sweep.removed.map(\.description))
-            json.field("jobs", sweep.jobs)
-            json.field("alive", sweep.alive.map(\.description))
-            try console.output.write(json)
+            try console.output.write(JSONWriter(sweep: sweep))
         } else {
             try console.output.write(
                 sweep.removed.isEmpty
@@ -126,7 +122,7 @@ struct BenchCommand: Command {
                 conditions: try await store.conditions(), roundTrip: end.roundTrip, before: before, results: end.results,
                 removed: end.removed, bytesAfter: try await store.benchSurroundings().bytes)
             if format.json {
-                try console.output.write(report.json)
+                try console.output.write(JSONWriter(bench: report))
             } else {
                 try console.output.write(report.text(on: console.output))
             }

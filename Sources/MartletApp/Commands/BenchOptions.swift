@@ -38,14 +38,13 @@ struct BenchOptions: ParsableArguments {
     func plan() throws(InvalidInput) -> BenchPlan {
         var plan = BenchPlan()
         if let only { plan.cases = try BenchPlan.cases(only, field: "--only") }
-        if let jobs { plan.jobs = try Values.integer(jobs, field: "--jobs", in: 1...10_000_000) }
-        if let tasks { plan.tasks = try Values.integer(tasks, field: "--tasks", in: 1...10_000) }
-        if let concurrency {
-            plan.concurrency = try Values.integer(concurrency, field: "--concurrency", in: Limits.concurrency)
-        }
-        if let inFlight { plan.inFlight = try Values.integer(inFlight, field: "--in-flight", in: Limits.concurrency) }
-        if let seconds { plan.seconds = try Values.integer(seconds, field: "--seconds", in: 1...3_600) }
-        if let runs { plan.runs = try Values.integer(runs, field: "--runs", in: 1...1_000) }
+        plan.jobs = try Values.integer(jobs, field: "--jobs", in: 1...10_000_000) ?? plan.jobs
+        plan.tasks = try Values.integer(tasks, field: "--tasks", in: 1...10_000) ?? plan.tasks
+        plan.concurrency =
+            try Values.integer(concurrency, field: "--concurrency", in: Limits.concurrency) ?? plan.concurrency
+        plan.inFlight = try Values.integer(inFlight, field: "--in-flight", in: Limits.concurrency) ?? plan.inFlight
+        plan.seconds = try Values.integer(seconds, field: "--seconds", in: 1...3_600) ?? plan.seconds
+        plan.runs = try Values.integer(runs, field: "--runs", in: 1...1_000) ?? plan.runs
         return plan
     }
 }

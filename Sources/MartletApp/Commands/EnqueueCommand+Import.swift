@@ -10,9 +10,7 @@ extension EnqueueCommand {
         let defaults = try job.defaults(kind: kind)
         _ = try job.newJob(kind: kind, args: .emptyObject)  // what is wrong with every line is said before the first
         let limit = try job.argsLimit(console)
-        let line = try source.startLine.map { text throws(InvalidInput) in
-            try Values.integer(text, field: "--start-line", in: 1...Int.max)
-        }
+        let line = try Values.integer(source.startLine, field: "--start-line", in: 1...Int.max)
         let input = try openSource(console)
         defer { if input.descriptor != console.input { close(input.descriptor) } }
         let importer = Importer(

@@ -44,11 +44,7 @@ struct EnqueueCommand: Command {
         return try await database.withStore(console, .creating) { store in
             for id in try await store.enqueue([job]) {
                 if format.json {
-                    var json = JSONWriter()
-                    json.field("id", id.rawValue)
-                    json.field("kind", job.kind)
-                    json.field("queue", job.queue)
-                    try console.output.write(json)
+                    try console.output.write(JSONWriter(enqueued: id, job))
                 } else {
                     try console.output.write("\(id)\n")
                 }

@@ -61,9 +61,7 @@ struct JobOptions: ParsableArguments {
                 ?? NewJob.defaultQueue,
             priority: try priority.map { text throws(InvalidInput) in try Values.priority(text) } ?? .default,
             start: try start(),
-            maxAttempts: try maxAttempts.map { text throws(InvalidInput) in
-                try Values.integer(text, field: "--max-attempts", in: Limits.maxAttempts)
-            },
+            maxAttempts: try Values.integer(maxAttempts, field: "--max-attempts", in: Limits.maxAttempts),
             timeout: try timeout.map { text throws(InvalidInput) in try Duration(parsing: text, field: "--timeout") },
             expires: try expires())
     }

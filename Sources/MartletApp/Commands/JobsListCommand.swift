@@ -38,9 +38,7 @@ struct JobsListCommand: Command {
             state: try state.map { text throws(InvalidInput) in try Values.state(text) },
             filter: try filter.filter(now: console.now()))
         let limit = try Values.integer(self.limit ?? "50", field: "--limit", in: 1...Int.max)
-        query.after = try after.map { text throws(InvalidInput) in
-            Int64(try Values.integer(text, field: "--after", in: 0...Int.max))
-        }
+        query.after = try Values.integer(after, field: "--after", in: 0...Int.max).map { Int64($0) }
         return try await database.withStore(console, .existing) { store in
             let jobs = JobTable(now: console.now())
             try await show(store, query, limit: limit, table: jobs, console)

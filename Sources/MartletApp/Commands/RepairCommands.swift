@@ -28,9 +28,7 @@ struct JobsRetryCommand: Command {
     @OptionGroup var repair: RepairOptions
 
     func execute(_ console: Console) async throws -> ExitStatus {
-        let attempts = try attempts.map { text throws(InvalidInput) in
-            try Values.integer(text, field: "--attempts", in: Limits.maxAttempts)
-        }
+        let attempts = try Values.integer(attempts, field: "--attempts", in: Limits.maxAttempts)
         return try await repair.execute(.retry, attempts: attempts, console)
     }
 }

@@ -25,6 +25,25 @@ enum Values {
         return value
     }
 
+    /// - Parameter text: nil: it was not given.
+    static func integer(_ text: String?, field: String, in range: ClosedRange<Int>) throws(InvalidInput) -> Int? {
+        guard let text else { return nil }
+        return try integer(text, field: field, in: range) as Int
+    }
+
+    /// - Parameter text: nil: it was not given.
+    static func duration(
+        _ text: String?, field: String, in range: ClosedRange<Duration>
+    ) throws(InvalidInput) -> Duration? {
+        guard let text else { return nil }
+        let duration = try Duration(parsing: text, field: field)
+        guard range.contains(duration) else {
+            throw InvalidInput(
+                field: field, reason: "\(text) is out of range; \(range.lowerBound.text) to \(range.upperBound.text)")
+        }
+        return duration
+    }
+
     static func priority(_ text: String, field: String = "--priority") throws(InvalidInput) -> Priority {
         guard let value = Int(text) else {
             throw InvalidInput(field: field, reason: "\(text.debugDescription) is not a number; 0 (most urgent) to 9")

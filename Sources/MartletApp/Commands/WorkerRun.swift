@@ -34,8 +34,11 @@ struct WorkerRun {
 
     private enum Part: Sendable {
         case finished(MemoryExceeded?)
-        case progress
+        case progress, begun
     }
+
+    /// By then everything has been made that a worker makes once.
+    private static let beginning: Duration = .seconds(2)
 
     /// - Parameter signals: to stop. They are heeded until the process ends, also while the database is being closed.
     func untilStopped(by signals: AsyncStream<Int32>?) async throws -> End {
@@ -56,6 +59,11 @@ struct WorkerRun {
                 } catch let excess as MemoryExceeded {
                     return .finished(excess)
                 }
+            }
+            group.addTask {
+                try await Task.sleep(for: Self.beginning)
+                StartUpCode.letGo()
+                return .begun
             }
             if shows {
                 group.addTask {

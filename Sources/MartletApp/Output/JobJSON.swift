@@ -4,6 +4,13 @@ import MartletWorker
 
 /// Jobs as scripts see them. Keys and their order are a contract: new ones are added at the end, none goes.
 extension JSONWriter {
+    init(enqueued id: JobID, _ job: NewJob) {
+        self.init()
+        field("id", id.rawValue)
+        field("kind", job.kind)
+        field("queue", job.queue)
+    }
+
     init(job: JobSummary) {
         self.init(listed: job)
         field("cursor", job.cursor)

@@ -15,9 +15,7 @@ struct WorkerSettings: Sendable {
     ) throws(InvalidInput) {
         let standard = WorkerConfiguration()
         let total =
-            try options.concurrency.map { text throws(InvalidInput) in
-                try Values.integer(text, field: "--concurrency", in: WorkerRanges.concurrency)
-            } ?? file.concurrency
+            try Values.integer(options.concurrency, field: "--concurrency", in: WorkerRanges.concurrency) ?? file.concurrency
         configuration = WorkerConfiguration(
             name: try options.name.map { text throws(InvalidInput) in try Values.name(text, field: "--name") } ?? file.name,
             version: Version.current,
@@ -25,9 +23,11 @@ struct WorkerSettings: Sendable {
                 ?? file.queues,
             concurrency: total ?? file.kinds.reduce(standard.concurrency) { $0 + $1.room },
             blockingThreads: file.blockingThreads ?? standard.blockingThreads,
-            lease: try Self.duration(options.lease, "--lease", WorkerRanges.lease) ?? file.lease ?? standard.lease,
-            poll: try Self.duration(options.poll, "--poll", WorkerRanges.poll) ?? file.poll ?? standard.poll,
-            grace: try Self.duration(options.grace, "--grace", WorkerRanges.grace) ?? file.grace ?? standard.grace,
+            lease: try Values.duration(options.lease, field: "--lease", in: WorkerRanges.lease) ?? file.lease
+                ?? standard.lease,
+            poll: try Values.duration(options.poll, field: "--poll", in: WorkerRanges.poll) ?? file.poll ?? standard.poll,
+            grace: try Values.duration(options.grace, field: "--grace", in: WorkerRanges.grace) ?? file.grace
+                ?? standard.grace,
             maxMemory: file.maxMemory,
             drain: options.drain,
             retention: file.retention, redaction: Redaction(keys: Redaction.defaultKeys.union(file.redact)))
@@ -58,17 +58,5 @@ struct WorkerSettings: Sendable {
             }
             return file.listening
         }
-    }
-
-    private static func duration(
-        _ text: String?, _ field: String, _ range: ClosedRange<Duration>
-    ) throws(InvalidInput) -> Duration? {
-        guard let text else { return nil }
-        let duration = try Duration(parsing: text, field: field)
-        guard range.contains(duration) else {
-            throw InvalidInput(
-                field: field, reason: "\(text) is out of range; \(range.lowerBound.text) to \(range.upperBound.text)")
-        }
-        return duration
     }
 }

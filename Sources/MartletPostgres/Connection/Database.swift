@@ -35,24 +35,50 @@ struct Database: Sendable {
         return database
     }
 
+    /// - Parameter state: a SQLSTATE that is an answer, too.
+    /// - Returns: nil when the server raised that.
+    func run(
+        _ statement: Statement, _ parameters: [Value] = [], unless state: String, within: Duration?
+    ) async throws(StoreError) -> Rows? {
+        do throws(PQError) {
+            return try await run([Step(statement, parameters)], within: within, again: Self.wasUndone)[0]
+        } catch {
+            guard error.sqlState == state else { throw StoreError(error, place) }
+            return nil
+        }
+    }
+
     func run(_ statement: Statement, _ parameters: [Value] = [], within: Duration? = nil) async throws(StoreError) -> Rows {
-        try await run(statement, parameters, within: within) { error in error.sqlState?.hasPrefix("40") == true }
+        do throws(PQError) {
+            return try await run([Step(statement, parameters)], within: within, again: Self.wasUndone)[0]
+        } catch {
+            throw StoreError(error, place)
+        }
     }
 
     /// For what only reads, which is asked again also when the connection broke before the answer.
     func read(_ statement: Statement, _ parameters: [Value] = []) async throws(StoreError) -> Rows {
-        try await run(statement, parameters, within: nil) { error in error.code == .unknownOutcome }
+        try await read([Step(statement, parameters)])[0]
     }
 
-    private func run(
-        _ statement: Statement, _ parameters: [Value], within: Duration?, again: (PQError) -> Bool
-    ) async throws(StoreError) -> Rows {
+    /// Several of them in one round trip.
+    func read(_ steps: [Step]) async throws(StoreError) -> [Rows] {
+        do throws(PQError) {
+            return try await run(steps, within: nil) { $0.code == .unknownOutcome }
+        } catch {
+            throw StoreError(error, place)
+        }
+    }
+
+    private static func wasUndone(_ error: PQError) -> Bool { error.sqlState?.hasPrefix("40") == true }
+
+    private func run(_ steps: [Step], within: Duration?, again: (PQError) -> Bool) async throws(PQError) -> [Rows] {
         var attempt = 1
         while true {
             do throws(PQError) {
-                return try await client.run(statement, parameters, within: within, patience: patience, untilDone: true)
+                return try await client.atomically(steps, within: within, patience: patience, untilDone: true)
             } catch {
-                guard again(error), attempt < Self.attempts else { throw StoreError(error, place) }
+                guard again(error), attempt < Self.attempts else { throw error }
                 attempt += 1
             }
         }

@@ -12,21 +12,21 @@ enum Schema {
 
     /// Raised by a step that somebody else has carried out meanwhile.
     private static let alreadyDone = "MT001"
+    private static let noTable = "42P01"
     /// Raised where a queue restored from a dump is worked with.
     static let restored = "MT002"
     /// Transactions see one snapshot from their beginning to their end.
     static let isolated = "MT003"
 
+    /// Asked by every program that starts, so in one round trip.
     static func status(_ database: Database, within: Duration? = nil) async throws(StoreError) -> MigrationStatus {
-        let table = try await database.run(
-            .once("select to_regclass($1) is not null"), [.text("\(database.place.quoted).migration")], within: within)
-        guard table.bool(0, 0) else { return MigrationStatus(current: 0, known: migrations) }
         let rows = try await database.run(
             .once(
                 """
                 select coalesce(max(version), 0)::int4, coalesce(max(serves), 0)::int4
                 from \(database.place.quoted).migration
-                """))
+                """), unless: noTable, within: within)
+        guard let rows else { return MigrationStatus(current: 0, known: migrations) }
         return MigrationStatus(current: Int(rows.int(0, 0)), serves: Int(rows.int(0, 1)), known: migrations)
     }
 

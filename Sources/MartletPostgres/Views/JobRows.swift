@@ -5,6 +5,7 @@ import MartletStore
 /// One job, or a page of them, wherever they live: `find` and `list_jobs` in `migrations/`.
 struct JobRows: Sendable {
     private let find: Statement
+    private let presence: Statement
     private let list: Statement
     private let errors: Statement
     private let usage: Statement
@@ -14,40 +15,41 @@ struct JobRows: Sendable {
         j.cursor, j.id, j.kind, j.queue, j.priority, j.state, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.enqueued_at,
         j.run_at, j.started_at, j.finished_at, j.worker, j.args, j.reason, j.lease
         """
-    /// Asked only of running jobs, which have a lease.
-    private static func cancelRequested(_ schema: String) -> String {
-        """
-        j.lease is not null and exists (
-          select 1 from \(schema).cancel_request c join \(schema).lease l on l.id = c.lease
-          where c.lease = j.lease and l.positions[c.index + 1] = j.cursor)
-        """
-    }
     private static let errorColumns = """
         e.attempt, e.max_attempts, e.type, e.message, e.detail, e.started_at, e.at, e.worker
         """
 
     init(_ place: Place) {
         let schema = place.quoted
-        let lastError = """
-            left join lateral (select * from \(schema).attempt_error e where e.job = j.id order by e.number desc limit 1) e on true
+        // As little as possible: a session's first statement is planned with nothing in the server's caches, and that takes
+        // longer than all the rest.
+        find = Statement(
             """
-        let progress = """
+            select \(Self.columns), j.expires_at, j.expires_at <= \(schema).clock(),
+              (select value from \(schema).result r where r.job = j.id)
+            from \(schema).find($1) j
+            """)
+        presence = Statement(
+            """
+            select exists (select 1 from \(schema).cancel_request c where c.lease = l.id and l.positions[c.index + 1] = $2),
+              p.fraction, p.note, p.at
+            from \(schema).lease l left join \(schema).progress p on l.noted and p.lease = l.id
+              and p.index = array_position(l.positions, $2) - 1
+            where l.id = $1
+            """)
+        list = Statement(
+            """
+            select \(Self.columns), \(Self.errorColumns),
+              j.lease is not null and exists (
+                select 1 from \(schema).cancel_request c join \(schema).lease l on l.id = c.lease
+                where c.lease = j.lease and l.positions[c.index + 1] = j.cursor),
+              p.fraction, p.note, p.at
+            from \(schema).list_jobs($1, $2, $3, $4, $5, $6, $7) j
+            left join lateral (select * from \(schema).attempt_error e where e.job = j.id order by e.number desc limit 1) e on true
             left join lateral (
               select p.fraction, p.note, p.at from \(schema).lease l join \(schema).progress p on p.lease = l.id
                 and p.index = array_position(l.positions, j.cursor) - 1
               where l.id = j.lease and l.noted) p on true
-            """
-        find = Statement(
-            """
-            select \(Self.columns), \(Self.errorColumns), \(Self.cancelRequested(schema)),
-              p.fraction, p.note, p.at, j.expires_at, j.expires_at <= \(schema).clock(),
-              (select value from \(schema).result r where r.job = j.id)
-            from \(schema).find($1) j \(lastError) \(progress)
-            """)
-        list = Statement(
-            """
-            select \(Self.columns), \(Self.errorColumns), \(Self.cancelRequested(schema)), p.fraction, p.note, p.at
-            from \(schema).list_jobs($1, $2, $3, $4, $5, $6, $7) j \(lastError) \(progress)
             order by j.cursor desc
             """)
         errors = Statement("select \(Self.errorColumns) from \(schema).attempt_error e where e.job = $1 order by e.number")
@@ -62,21 +64,35 @@ struct JobRows: Sendable {
     }
 
     func job(_ id: JobID, _ database: Database) async throws(StoreError) -> JobDetail? {
-        let rows = try await database.read(find, [.int8(id.rawValue)])
+        // In one round trip: most jobs that are asked for are there.
+        let value = Value.int8(id.rawValue)
+        let answers = try await database.read([
+            Step(find, [value]), Step(errors, [value]), Step(usage, [value]),
+            Step(history, [value, .int4(Int32(JobHistory.entries))]),
+        ])
+        let rows = answers[0]
         guard !rows.isEmpty else { return nil }
-        let errors = try await database.read(errors, [.int8(id.rawValue)])
-        let usage = try await database.read(usage, [.int8(id.rawValue)])
-        let history = try await database.read(history, [.int8(id.rawValue), .int4(Int32(JobHistory.entries))])
-        let summary = try Self.summary(rows, 0, database.place)
+        let errors = (0..<answers[1].count).map { Self.error(answers[1], $0, from: 0) }
+        let lease = rows.optionalInt(0, 17)
+        let presence = try await presence(in: lease, rows.int(0, 0), database)
+        let summary = try Self.summary(rows, 0, error: errors.last, presence, database.place)
         return JobDetail(
             summary: summary,
             reason: rows.optionalText(0, 16).flatMap(FailureReason.init(rawValue:)),
-            lease: rows.optionalInt(0, 17).map { LeaseID(rawValue: $0) }, crashes: Int(rows.int(0, 7)),
+            lease: lease.map { LeaseID(rawValue: $0) }, crashes: Int(rows.int(0, 7)),
             timeout: rows.optionalInt(0, 9).map { .milliseconds($0) },
-            expiry: Self.timestamp(rows, 0, 30).map { JobExpiry(at: $0, isOver: summary.state.waits && rows.bool(0, 31)) },
-            errors: (0..<errors.count).map { Self.error(errors, $0, from: 0) },
-            usage: (0..<usage.count).map { Self.usage(usage, $0) }, history: Self.history(history),
-            result: rows.optionalBytes(0, 32).map { JSONText(trusted: $0) })
+            expiry: Self.timestamp(rows, 0, 18).map { JobExpiry(at: $0, isOver: summary.state.waits && rows.bool(0, 19)) },
+            errors: errors, usage: (0..<answers[2].count).map { Self.usage(answers[2], $0) },
+            history: Self.history(answers[3]), result: rows.optionalBytes(0, 20).map { JSONText(trusted: $0) })
+    }
+
+    /// What is known only of jobs that run.
+    private func presence(
+        in lease: Int64?, _ cursor: Int64, _ database: Database
+    ) async throws(StoreError) -> Presence {
+        guard let lease else { return Presence() }
+        let rows = try await database.read(presence, [.int8(lease), .int8(cursor)])
+        return rows.isEmpty ? Presence() : Self.presence(rows, 0, from: 0)
     }
 
     func list(_ query: JobQuery, _ database: Database) async throws(StoreError) -> JobPage {
@@ -88,16 +104,20 @@ struct JobRows: Sendable {
                 .int8(query.after ?? .max), .int4(Int32(clamping: query.limit) + 1),
             ])
         var jobs: [JobSummary] = []
-        for row in 0..<min(rows.count, query.limit) { jobs.append(try Self.summary(rows, row, database.place)) }
+        for row in 0..<min(rows.count, query.limit) {
+            let error = rows.isNull(row, 18) ? nil : Self.error(rows, row, from: 18)
+            jobs.append(try Self.summary(rows, row, error: error, Self.presence(rows, row, from: 26), database.place))
+        }
         return JobPage(jobs: jobs, next: rows.count > query.limit ? jobs.last?.cursor : nil)
     }
 
-    private static func summary(_ rows: Rows, _ row: Int, _ place: Place) throws(StoreError) -> JobSummary {
+    private static func summary(
+        _ rows: Rows, _ row: Int, error: AttemptError?, _ presence: Presence, _ place: Place
+    ) throws(StoreError) -> JobSummary {
         guard let state = JobState(rawValue: rows.text(row, 5)), let priority = Priority(rawValue: Int(rows.int(row, 4)))
         else {
             throw StoreError(.unusable, "\(place.shown): the queue's tables were changed by hand; run martlet doctor")
         }
-        let error = rows.isNull(row, 18) ? nil : error(rows, row, from: 18)
         let attempt = Int(rows.int(row, 6))
         let maxAttempts = rows.optionalInt(row, 8).map(Int.init) ?? error?.maxAttempts
         return JobSummary(
@@ -105,12 +125,23 @@ struct JobRows: Sendable {
             state: state, attempt: attempt, maxAttempts: maxAttempts.map { max(attempt, $0) },
             enqueuedAt: Timestamp(microseconds: rows.timestamptz(row, 10)), runAt: timestamp(rows, row, 11),
             startedAt: timestamp(rows, row, 12), finishedAt: timestamp(rows, row, 13), worker: rows.optionalText(row, 14),
-            args: JSONText(trusted: rows.bytes(row, 15)), error: error, cancelRequested: rows.bool(row, 26),
-            progress: timestamp(rows, row, 29).map {
+            args: JSONText(trusted: rows.bytes(row, 15)), error: error, cancelRequested: presence.cancelRequested,
+            progress: presence.progress, cursor: rows.int(row, 0))
+    }
+
+    private struct Presence {
+        var cancelRequested = false
+        var progress: ProgressReport?
+    }
+
+    private static func presence(_ rows: Rows, _ row: Int, from column: Int) -> Presence {
+        Presence(
+            cancelRequested: rows.bool(row, column),
+            progress: timestamp(rows, row, column + 3).map {
                 ProgressReport(
-                    fraction: rows.isNull(row, 27) ? nil : rows.float8(row, 27), note: rows.optionalText(row, 28), at: $0)
-            },
-            cursor: rows.int(row, 0))
+                    fraction: rows.isNull(row, column + 1) ? nil : rows.float8(row, column + 1),
+                    note: rows.optionalText(row, column + 2), at: $0)
+            })
     }
 
     private static func error(_ rows: Rows, _ row: Int, from column: Int) -> AttemptError {

@@ -57,7 +57,9 @@ import Testing
         var results = BenchResults()
         results.add(
             started: try #require(Figures((1...100).map(Double.init))), acknowledged: try #require(Figures([0.5, 0.75, 2])))
-        let object = try JSONSerialization.jsonObject(with: Data(try report(results, runs: 1).json.bytes)) as? [String: Any]
+        let object =
+            try JSONSerialization.jsonObject(with: Data(try JSONWriter(bench: report(results, runs: 1)).bytes))
+            as? [String: Any]
         let all = try #require(object?["results"] as? [String: [String: [String: Any]]])
         #expect(Array(all.keys) == ["latency"])
         let medians = try #require(all["latency"]).mapValues { $0["median"] as? Double }
