@@ -78,14 +78,16 @@ begin
         c.xid := pg_snapshot_xmax(c.s1);
         c.position := 0;
       end if;
-      select j.* into e from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
-        and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
+      -- The next one, and whether it is the only one.
+      select j.*, exists (
+          select 1 from job k where k.lane = p_lane and (k.xid, k.position) > (j.xid, j.position)
+            and k.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(k.xid, c.s2)
+          order by k.lane, k.xid, k.position limit 1) as more
+        into e from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
+          and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
         order by j.lane, j.xid, j.position limit 1;
       if found then
-        perform from job j where j.lane = p_lane and (j.xid, j.position) > (e.xid, e.position)
-          and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
-          order by j.lane, j.xid, j.position limit 1;
-        if not found then
+        if not e.more then
           insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, lane, count, open, bytes,
               first_segment, last_segment, s1, s2, positions)
             values (new_lease(), e.xid, e.position, c.claimed + 1, e.position, greatest(c.peak, e.position), p_worker, clock(),
@@ -142,7 +144,7 @@ begin
         from take_carefully(p_lane, p_worker, p_limit, p_bytes, c.xid, c.position, c.claimed, c.peak, c.s1, c.s2) t;
     end if;
     exit when moved or v_round = 2;
-    s := snapshot();
+    s := case when pg_current_xact_id_if_assigned() is null then pg_current_snapshot() else snapshot() end;
     exit when s::text = c.s2::text;
     c.s1 := c.s2;
     c.s2 := s;

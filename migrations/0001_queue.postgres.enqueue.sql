@@ -77,19 +77,27 @@ declare
   v_ids bigint[];
   v_now timestamptz := clock();
   v_segment int;
-  v_first int := coalesce(p_lanes[1], 1);
   v_is_plain boolean := p_delays is null and p_times is null and p_expire_in is null and p_expire_at is null;
 begin
-  -- The commonest of all: one job for now. A producer waits for it, and a worker for him.
-  if v_is_plain and cardinality(p_args) = 1 then
-    select * into v_lane from lane
-      where queue = p_queues[v_first] and kind = p_kinds[v_first] and priority = p_priorities[v_first];
+  -- The commonest of all: jobs for now, of one lane that is there. A producer waits for it, and a worker for him.
+  if v_is_plain and cardinality(p_kinds) = 1 then
+    select * into v_lane from lane where queue = p_queues[1] and kind = p_kinds[1] and priority = p_priorities[1];
     if found then
-      insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
-        values ((select last_value from segment_number), v_lane.id, v_now, p_max_attempts[1], p_timeouts[1], p_args[1])
-        returning array[position] into v_ids;
+      if cardinality(p_args) = 1 then
+        insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
+          values ((select last_value from segment_number), v_lane.id, v_now, p_max_attempts[1], p_timeouts[1],
+            p_args[1])
+          returning array[position] into v_ids;
+      else
+        with entry as (
+          insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
+          select (select last_value from segment_number), v_lane.id, v_now, j.max_attempts, j.timeout_ms, j.args
+          from unnest(p_args, p_max_attempts, p_timeouts) as j(args, max_attempts, timeout_ms)
+          returning position)
+        select array_agg(position) into v_ids from entry;
+      end if;
       if pg_sequence_last_value(v_lane.flag) > 1 then perform wake_lane(v_lane.flag); end if;
-      return v_ids;
+      return coalesce(v_ids, '{}');
     end if;
   end if;
   -- In one order for everybody, as making a lane locks it.
