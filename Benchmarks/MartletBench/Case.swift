@@ -20,7 +20,7 @@ struct Case: Sendable {
         Case("sqlite.enqueue", "bulk enqueue of 1 M jobs", Throughput.enqueueCase),
         Case("sqlite.single", "64 tasks that enqueue one job at a time", Throughput.singleCase),
         Case("sqlite.drain", "drain of 1 M waiting no-op jobs", Throughput.drainCase),
-        Case("sqlite.processes", "4 producer processes and 2 workers, against one of each", Processes.run),
+        Case("sqlite.processes", "4 producer processes and 2 workers, against one process that does both", Processes.run),
         Case("sqlite.pickup", "from an enqueue to the handler in another, idle process", PickUp.sqliteCase),
         Case("sqlite.http", "100 HTTP jobs and a slow server", HTTPJobs.sqliteCase),
         Case("sqlite.idle", "processor time and memory of an idle daemon", Idle.sqliteCase),
