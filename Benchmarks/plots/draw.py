@@ -71,14 +71,15 @@ class Page:
 
 def chunks(page, plots):
     left, right = page.axes
+    # A worker in the first colour, as in the other plots, and what runs nothing in the same ones on both sides.
     for number, curve in enumerate(plots["chunks"]):
-        colour, style = (number, "-") if is_floor(curve) else (3, "--")
+        colour, style = ((1, 2, 4)[number], "-") if is_floor(curve) else (3, "--")
         label = curve["name"].replace("raw claim and settle", "Martlet's functions")
         page.line(left, {**curve, "name": label}, colour, linestyle=style, marker="o", markersize=3.5)
     page.dress(left, "Claimed and settled by SQL alone", "jobs a claim", "jobs per second", where="lower right")
-    for curve, colour in zip(plots["concurrency"], (0, 2)):
+    for curve, style in zip(plots["concurrency"], ("-", ":")):
         label = f"Martlet's worker, {curve['name']}"
-        page.line(right, {**curve, "name": label}, colour, marker="o", markersize=3.5)
+        page.line(right, {**curve, "name": label}, 0, linestyle=style, marker="o", markersize=3.5)
     # What SQL alone does, which runs nothing: as high as a worker could come.
     for curve in plots["chunks"]:
         if is_floor(curve) and not curve["name"].endswith("1 client"):
