@@ -81,8 +81,7 @@ begin
       -- The next one, and whether it is the only one.
       select j.*, exists (
           select 1 from job k where k.lane = p_lane and (k.xid, k.position) > (j.xid, j.position)
-            and k.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(k.xid, c.s2)
-          order by k.lane, k.xid, k.position limit 1) as more
+            and k.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(k.xid, c.s2)) as more
         into e from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
           and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
         order by j.lane, j.xid, j.position limit 1;

@@ -61,7 +61,8 @@ struct WorkerRun {
                 }
             }
             group.addTask {
-                try await Task.sleep(for: Self.beginning)
+                // Cancelled, the worker ends, and says how.
+                do { try await Task.sleep(for: Self.beginning) } catch { return .begun }
                 StartUpCode.letGo()
                 return .begun
             }

@@ -152,11 +152,15 @@ final class Floor: Sendable {
         for block in blocks {
             herald.tell(.blocked(kind: block.kind, id: block.job, held: block.held, moves: block.moves))
         }
-        for place in lost { herald.tell(.threadsLost(place, threads: pools[place].most)) }
+        tell(lost: lost)
         if let pulse { herald.tell(.pulse(lag: pulse.lag, memory: MachineGauge.resident())) }
         adapt(now: now)
         // A handler that was given up has no entry, and its thread is watched all the same: it may be the last one, or come back.
         return isEmpty && !coroutines.isBusy && !blocking.isBusy ? nil : Self.tick
+    }
+
+    private func tell(lost places: [HandlerPlace]) {
+        for place in places { herald.tell(.threadsLost(place, threads: pools[place].most)) }
     }
 
     // MARK: Reporting
@@ -166,11 +170,14 @@ final class Floor: Sendable {
         let memory = MachineGauge.memory()
         let now = Moment.now
         let holds = isEmpty ? (pools.coroutines.look(now: now).holds, pools.blocking.look(now: now).holds) : nil
-        return state.withLock { state in
-            // Nobody watches while nothing runs, and threads may have come back.
-            if let holds, state.entries.isEmpty { _ = state.lost(coroutines: holds.0, blocking: holds.1) }
-            return state.report(memory: memory)
+        let (report, lost) = state.withLock { state in
+            // The watch rests while nothing runs; a handler that was given up while it waited may hold a thread again by now.
+            var lost: [HandlerPlace] = []
+            if let holds, state.entries.isEmpty { lost = state.lost(coroutines: holds.0, blocking: holds.1) }
+            return (state.report(memory: memory), lost)
         }
+        tell(lost: lost)
+        return report
     }
 
     /// The last report is written.
