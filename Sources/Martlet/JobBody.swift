@@ -5,7 +5,7 @@ import MartletWorker
 /// Runs jobs of one type: args are decoded in the task that uses them, and every way a run can end becomes one outcome.
 package final class JobBody<J: Job>: Sendable {
     private let chain: MiddlewareChain<J>
-    private let reader = ArgsReader()
+    private let decoder = JSONDecoder()
     private let encoder = JSONEncoder()
     /// Looked at once: a cast to a protocol costs more than a small job.
     private let hasResult = J.Output.self is any Encodable.Type
@@ -37,7 +37,7 @@ package final class JobBody<J: Job>: Sendable {
     @inline(never)
     private func decoded(_ call: HandlerCall) throws -> J {
         do {
-            return try reader.read(J.self, from: call.args.utf8)
+            return try decoder.decode(J.self, from: Data(call.args.utf8))
         } catch {
             // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
             let reason = "args do not fit \(J.self): \(Misfit.reason(error))"
