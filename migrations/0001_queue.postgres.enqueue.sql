@@ -79,7 +79,8 @@ declare
   v_segment int;
   v_is_plain boolean := p_delays is null and p_times is null and p_expire_in is null and p_expire_at is null;
 begin
-  -- The commonest of all: jobs for now, of one lane that is there. A producer waits for it, and a worker for him.
+  -- The commonest of all: jobs for now, of one lane that is there. A producer waits for
+  -- them, and a worker for the producer.
   if v_is_plain and cardinality(p_kinds) = 1 then
     select * into v_lane from lane where queue = p_queues[1] and kind = p_kinds[1] and priority = p_priorities[1];
     if found then

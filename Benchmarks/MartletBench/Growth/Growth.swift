@@ -9,16 +9,20 @@ enum Growth {
 
     static func postgresCase(_ bench: Bench) async throws { try await run(bench, Ground.postgres) }
 
-    private typealias Withal = (Bench, (Ground) async throws -> Void) async throws -> Void
+    private typealias WithGround = (Bench, (Ground) async throws -> Void) async throws -> Void
 
     private static let sizes = [100_000, 1_000_000, 10_000_000]
-    /// What is enqueued and run at each size.
-    private static let portion = 200_000
+    /// What is enqueued and run at each size; less than the smallest.
+    private static let portion = 50_000
 
-    private static func run(_ bench: Bench, _ withGround: Withal) async throws {
-        try await withGround(bench) { try await waiting(bench, $0) }
-        try await withGround(bench) { try await finished(bench, $0) }
-        try await withGround(bench) { try await later(bench, $0) }
+    private static func run(_ bench: Bench, _ withGround: WithGround) async throws {
+        for grow in [waiting, finished, later] {
+            try await withGround(bench) { ground in
+                let client = try await ground.client()
+                try await grow(bench, ground, client)
+                await client.close()
+            }
+        }
         for lanes in [1, 10, 100, 1_000] {
             try await withGround(bench) { ground in
                 let client = try await ground.client()
@@ -28,37 +32,34 @@ enum Growth {
         }
     }
 
-    private static func waiting(_ bench: Bench, _ ground: Ground) async throws {
-        let client = try await ground.client()
+    private static func waiting(_ bench: Bench, _ ground: Ground, _ client: Client) async throws {
         var there = 0
         for size in sizes {
             try await Load.bulk(client, jobs: size - there)
+            there = size
             try await commands(bench, ground, "\(name(size)) waiting", job: size / 2)
-            try await bench.report(rate: "\(name(size)) waiting") { try await runSome(client) }
-            there = size - bench.options.runs * portion
+            try await bench.report(rate: "\(name(size)) waiting") {
+                try await Load.bulk(client, jobs: size - there)
+                let (rate, ran) = try await runSome(client)
+                there = size - ran
+                return rate
+            }
         }
-        await client.close()
     }
 
-    private static func finished(_ bench: Bench, _ ground: Ground) async throws {
-        let client = try await ground.client()
+    private static func finished(_ bench: Bench, _ ground: Ground, _ client: Client) async throws {
         var there = 0
         for size in sizes {
             try await Load.bulk(client, jobs: size - there)
             try await Load.drain(client)
             try await commands(bench, ground, "\(name(size)) finished", job: size / 2)
-            try await bench.report(rate: "\(name(size)) finished") {
-                try await Load.bulk(client, jobs: portion)
-                return try await Double(portion) / seconds { try await Load.drain(client) }
-            }
+            try await bench.report(rate: "\(name(size)) finished") { try await runPortion(client) }
             there = size + bench.options.runs * portion
         }
-        await client.close()
     }
 
     /// Due tomorrow.
-    private static func later(_ bench: Bench, _ ground: Ground) async throws {
-        let client = try await ground.client()
+    private static func later(_ bench: Bench, _ ground: Ground, _ client: Client) async throws {
         var there = 0
         for size in [10_000, 1_000_000] {
             for start in stride(from: there, to: size, by: Limits.enqueueBatch) {
@@ -67,12 +68,13 @@ enum Growth {
             }
             there = size
             try await commands(bench, ground, "\(name(size)) for later", job: size / 2)
-            try await bench.report(rate: "\(name(size)) for later") {
-                try await Load.bulk(client, jobs: portion)
-                return try await Double(portion) / seconds { try await Load.drain(client) }
-            }
+            try await bench.report(rate: "\(name(size)) for later") { try await runPortion(client) }
         }
-        await client.close()
+    }
+
+    private static func runPortion(_ client: Client) async throws -> Double {
+        try await Load.bulk(client, jobs: portion)
+        return try await Double(portion) / seconds { try await Load.drain(client) }
     }
 
     // MARK: What is measured
@@ -95,8 +97,8 @@ enum Growth {
     private static let ran = Atomic(0)
 
     /// Runs about a portion of what waits; more waits than that.
-    /// - Returns: jobs a second.
-    private static func runSome(_ client: Client) async throws -> Double {
+    /// - Returns: jobs a second, and how many.
+    private static func runSome(_ client: Client) async throws -> (rate: Double, ran: Int) {
         ran.store(0, ordering: .relaxed)
         let worker = try Worker(client, jobs: [Counted.self], logger: Load.logger)
         let task = Task.detached { try await worker.run() }
@@ -106,7 +108,7 @@ enum Growth {
         let count = ran.load(ordering: .relaxed)
         task.cancel()
         try await task.value
-        return Double(count) / time
+        return (Double(count) / time, ran.load(ordering: .relaxed))
     }
 
     private static func runInLanes(_ client: Client, _ lanes: Int) async throws -> Double {
