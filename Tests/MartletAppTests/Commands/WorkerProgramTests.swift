@@ -256,10 +256,21 @@ import Testing
         #expect(last == "completed")
     }
 
-    /// Somebody else has the turn to write and keeps it, so closing waits; by then the worker itself has stopped.
+    /// Somebody else has the turn to write and keeps it, so closing waits; by then the worker itself has stopped. It does not
+    /// wait long, and a busy machine may be late with the signal: then the worker has ended well, and it is tried again.
     @Test func `a second signal is heeded while the database closes`() async throws {
         try configure("kinds: { a: { command: [cat] } }\n")
         #expect(try await program.run("migrate", "up").status == 0)
+        var result: Program.Result?
+        for _ in 1...10 where result?.status != 143 {
+            result = try await signalledWhileClosing()
+            try #require(result?.status == 143 || result?.status == 0)
+        }
+        #expect(result?.status == 143)
+        #expect(result?.errors.contains("ending at once") == true)
+    }
+
+    private func signalledWhileClosing() async throws -> Program.Result {
         let worker = try RunningProgram(program, ["worker"])
         try await worker.wait(forError: "worker started")
         let turns = open(program.directory.path + "/martlet.db-lock", O_RDWR | O_CLOEXEC)
@@ -270,9 +281,7 @@ import Testing
         kill(worker.process.processIdentifier, SIGTERM)
         try await worker.wait(forError: "worker stopped")
         kill(worker.process.processIdentifier, SIGTERM)
-        let result = try await worker.result()
-        #expect(result.status == 143)
-        #expect(result.errors.contains("ending at once"))
+        return try await worker.result()
     }
 }
 
