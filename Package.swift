@@ -74,7 +74,7 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
-        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "CPostgres"),
         .target(name: "MartletPQ", dependencies: ["CMartletLinux", "CPostgres"], swiftSettings: settings),
         .target(
             name: "MartletPostgres", dependencies: ["MartletCore", "MartletMigrations", "MartletPQ", "MartletStore"],
@@ -137,7 +137,8 @@ let package = Package(
         .executableTarget(
             name: "MartletBench",
             dependencies: [
-                "CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", "MartletWorker", log,
+                "CPostgres", "Martlet", "MartletCore", "MartletPQ", "MartletPostgres", "MartletTestSupport", "MartletWorker",
+                log,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
