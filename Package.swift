@@ -151,7 +151,11 @@ let package = Package(
             name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings,
             // At a fixed address, as Go's programs are: 130 000 pointers need not be put right at each start, which takes 2 ms and
             // 4 MB. Libraries, heap and stacks still lie anywhere.
-            linkerSettings: [.unsafeFlags(["-Xclang-linker", "-no-pie"], .when(configuration: .release))]),
+            // Its functions are for no library to find: 37 000 names, in which the dynamic linker would look up each of theirs.
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic"], .when(configuration: .release))
+            ]),
         .testTarget(
             name: "MartletPostgresTests",
             dependencies: ["MartletCore", "MartletPQ", "MartletPostgres", "MartletStore", "MartletTestSupport"],
