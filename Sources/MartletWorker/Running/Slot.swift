@@ -26,6 +26,9 @@ final class Slot: TaskExecutor {
         threads.withLock { $0 }.submit(UnownedJob(job), of: self)
     }
 
+    /// - Parameter job: of the runtime, which ends a sleep by it.
+    func submit(_ job: UnownedJob, due: Moment) { threads.withLock { $0 }.submit(job, due: due) }
+
     /// Takes effect when the runner goes on after its next suspension.
     func move(to threads: HandlerThreads) { self.threads.withLock { $0 = threads } }
 
