@@ -84,6 +84,7 @@ let package = Package(
             name: "MartletWorker",
             dependencies: [
                 "CMartletLinux", "MartletCore", "MartletStore", log, lifecycle,
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HeapModule", package: "swift-collections"),
             ],
             swiftSettings: settings),

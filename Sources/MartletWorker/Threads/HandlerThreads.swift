@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Each slot is a task executor (SE-0417) that sends the pieces of its runner here, so it is known at any moment which job
 /// holds which thread, and since when. Threads begin when there is work for them. While some are held for long, others take
-/// their place, up to a bound.
+/// their place, up to a bound. Sleeps of the runners' tasks end here, too.
 final class HandlerThreads: Sendable {
     /// A slot and the thread it is on.
     struct Hold {

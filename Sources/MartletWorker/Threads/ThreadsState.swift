@@ -1,3 +1,4 @@
+import DequeModule
 import MartletCore
 
 /// Which thread does what. Under the lock of ``HandlerThreads``.
@@ -38,8 +39,7 @@ struct ThreadsState {
     /// As many threads as there may be now.
     private var allowed: Int
     private var threads = 0
-    private var lastThread = 0
-    private var queue = PieceQueue()
+    private var queue: Deque<Piece> = []
     private var sleeps = Sleeps()
     /// The one that slept last is woken first: its caches are warm.
     private var parked: [ParkedThread] = []
@@ -47,7 +47,9 @@ struct ThreadsState {
     private var keeper: (thread: ParkedThread, until: Moment)?
     /// Threads that fire, and look for pieces right after.
     private var firing = 0
-    private var holds: [Int: HandlerThreads.Hold] = [:]
+    /// By the threads' numbers, which are given again when a thread has ended.
+    private var holds: [HandlerThreads.Hold?] = []
+    private var freeNumbers: [Int] = []
     private var isClosed = false
     /// The next call of ``rang(_:now:)``.
     private var alarm: Moment?
@@ -84,8 +86,9 @@ struct ThreadsState {
         }
         guard threads < allowed else { return .none }
         threads += 1
-        lastThread += 1
-        return .start(ParkedThread(number: lastThread))
+        if let number = freeNumbers.popLast() { return .start(ParkedThread(number: number)) }
+        holds.append(nil)
+        return .start(ParkedThread(number: holds.count - 1))
     }
 
     /// As long as not all threads run, one of those that do not waits for what is due next.
@@ -137,6 +140,7 @@ struct ThreadsState {
 
     private mutating func leave(_ thread: ParkedThread) -> Step {
         holds[thread.number] = nil
+        freeNumbers.append(thread.number)
         threads -= 1
         return .end
     }
@@ -173,10 +177,10 @@ struct ThreadsState {
 
     mutating func look(now: Moment) -> (HandlerThreads.Findings, [Action]) {
         var findings = HandlerThreads.Findings()
-        findings.holds = holds.values.filter { now >= $0.since + HandlerThreads.patience }
+        findings.holds = holds.compactMap { $0 }.filter { now >= $0.since + HandlerThreads.patience }
         let first = [queue.first?.since, sleeps.first].compactMap { $0 }.min()
         findings.lag = first.map { max(now - $0, .zero) } ?? .zero
-        findings.isBusy = !holds.isEmpty
+        findings.isBusy = holds.contains { $0 != nil }
         allowed = width + min(findings.holds.count, reserve)
         var actions: [Action] = []
         let waiting = queue.count + (hasDue(now) ? 1 : 0)
