@@ -126,7 +126,11 @@ package final class PostgresServer: Sendable {
     }
 
     package func start() throws(PostgresServerFailure) {
-        try tools.run("pg_ctl", ["-D", data, "-w", "-t", "60", "-l", "\(directory.path)/log", "start"])
+        do {
+            try tools.run("pg_ctl", ["-D", data, "-w", "-t", "60", "-l", "\(directory.path)/log", "start"])
+        } catch {
+            throw PostgresServerFailure("\(error); its log: \(log)")
+        }
     }
 
     package func stop(_ mode: StopMode = .fast) throws(PostgresServerFailure) {

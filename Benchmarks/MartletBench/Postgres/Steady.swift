@@ -119,17 +119,28 @@ enum Steady {
         return Run(perSecond: perSecond, all: sent, delays: PickUp.delays.withLock { $0 })
     }
 
+    /// Two batches under way: one is encoded while the other is written.
     private static func produce(_ client: Client, pace: Double?) async throws -> Int {
         let begin = PickUp.now()
         var sent = 0
-        while !isOver.load(ordering: .relaxed) {
-            let early = pace.map { Double(sent) / $0 - Double(PickUp.now() - begin) / 1e9 } ?? 0
-            guard sent - ran.load(ordering: .relaxed) < backlog, early <= 0 else {
-                try await Task.sleep(for: .microseconds(500))
-                continue
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var underWay = 0
+            while !isOver.load(ordering: .relaxed) {
+                let early = pace.map { Double(sent) / $0 - Double(PickUp.now() - begin) / 1e9 } ?? 0
+                guard sent - ran.load(ordering: .relaxed) < backlog, early <= 0 else {
+                    try await Task.sleep(for: .microseconds(500))
+                    continue
+                }
+                if underWay == 2 {
+                    try await group.next()
+                    underWay -= 1
+                }
+                let numbers = sent..<sent + batch
+                group.addTask { try await client.enqueue(contentsOf: numbers.map { Counted(number: $0) }) }
+                underWay += 1
+                sent += batch
             }
-            try await client.enqueue(contentsOf: (sent..<sent + batch).map { Counted(number: $0) })
-            sent += batch
+            try await group.waitForAll()
         }
         return sent
     }
