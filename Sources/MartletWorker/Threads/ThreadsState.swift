@@ -26,7 +26,7 @@ struct ThreadsState {
         case run(Piece)
         /// Ends of sleeps. Each submits the piece with which its task goes on, and does nothing else.
         case fire([UnownedJob])
-        /// - until: nil: until woken.
+        /// Until woken, or until then.
         case park(until: Moment?)
         case end
     }
