@@ -75,7 +75,7 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
-        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "CPostgres"),
         .target(name: "MartletPQ", dependencies: ["CMartletLinux", "CPostgres"], swiftSettings: settings),
         .target(
             name: "MartletPostgres", dependencies: ["MartletCore", "MartletMigrations", "MartletPQ", "MartletStore"],
@@ -140,7 +140,8 @@ let package = Package(
         .executableTarget(
             name: "MartletBench",
             dependencies: [
-                "CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", "MartletWorker", log,
+                "CPostgres", "Martlet", "MartletCore", "MartletPQ", "MartletPostgres", "MartletTestSupport", "MartletWorker",
+                log,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -153,7 +154,11 @@ let package = Package(
             name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings,
             // At a fixed address, as Go's programs are: 130 000 pointers need not be put right at each start, which takes 2 ms and
             // 4 MB. Libraries, heap and stacks still lie anywhere.
-            linkerSettings: [.unsafeFlags(["-Xclang-linker", "-no-pie"], .when(configuration: .release))]),
+            // Its functions are for no library to find: 37 000 names, in which the dynamic linker would look up each of theirs.
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic"], .when(configuration: .release))
+            ]),
         .testTarget(
             name: "MartletPostgresTests",
             dependencies: ["MartletCore", "MartletPQ", "MartletPostgres", "MartletStore", "MartletTestSupport"],
