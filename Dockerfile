@@ -27,6 +27,7 @@ EXPOSE 6432
 ENTRYPOINT ["pgbouncer"]
 CMD ["/etc/pgbouncer/pgbouncer.ini"]
 
+# libpq5 is for PostgreSQL: an image for SQLite alone works without it.
 FROM debian:bookworm-slim AS martlet
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libpq5 libsqlite3-0 ca-certificates \

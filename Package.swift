@@ -27,6 +27,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
@@ -74,7 +75,7 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: settings),
-        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "CPostgres"),
         .target(name: "MartletPQ", dependencies: ["CMartletLinux", "CPostgres"], swiftSettings: settings),
         .target(
             name: "MartletPostgres", dependencies: ["MartletCore", "MartletMigrations", "MartletPQ", "MartletStore"],
@@ -83,6 +84,8 @@ let package = Package(
             name: "MartletWorker",
             dependencies: [
                 "CMartletLinux", "MartletCore", "MartletStore", log, lifecycle,
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
             ],
             swiftSettings: settings),
         .target(
@@ -137,7 +140,8 @@ let package = Package(
         .executableTarget(
             name: "MartletBench",
             dependencies: [
-                "CPostgres", "Martlet", "MartletCore", "MartletPostgres", "MartletTestSupport", "MartletWorker", log,
+                "CPostgres", "Martlet", "MartletCore", "MartletPQ", "MartletPostgres", "MartletTestSupport", "MartletWorker",
+                log,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -150,7 +154,11 @@ let package = Package(
             name: "martlet", dependencies: ["MartletApp"], swiftSettings: settings,
             // At a fixed address, as Go's programs are: 130 000 pointers need not be put right at each start, which takes 2 ms and
             // 4 MB. Libraries, heap and stacks still lie anywhere.
-            linkerSettings: [.unsafeFlags(["-Xclang-linker", "-no-pie"], .when(configuration: .release))]),
+            // Its functions are for no library to find: 37 000 names, in which the dynamic linker would look up each of theirs.
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-Xclang-linker", "-no-pie", "-Xlinker", "--no-export-dynamic"], .when(configuration: .release))
+            ]),
         .testTarget(
             name: "MartletPostgresTests",
             dependencies: ["MartletCore", "MartletPQ", "MartletPostgres", "MartletStore", "MartletTestSupport"],

@@ -1,5 +1,5 @@
 -- Enqueueing: one insert a job, of which nothing is ever updated. Producers of any language call enqueue() and enqueue_many()
--- in their own transactions; Martlet's own clients make lanes first and call enqueue_batch().
+-- in their own transactions; Martlet's own clients make lanes first, but for a single job, and call enqueue_batch().
 
 -- The lane's id, made on first use. Two transactions that make the same lane at once: the second waits until the first has
 -- ended, and makes it after all when that rolled back. Within one call lanes are made in one order. A long transaction that
@@ -33,7 +33,7 @@ begin
   end loop;
 end $$;
 
--- Makes lanes ahead, in a transaction of its own. Martlet's own clients do so before they first enqueue into a lane.
+-- Makes lanes ahead, in a transaction of its own. Martlet's own clients do so before they first enqueue several jobs into a lane.
 create function make_lanes(p_kinds text[], p_queues text[], p_priorities int[]) returns void language plpgsql
   security definer set search_path from current as $$
 begin

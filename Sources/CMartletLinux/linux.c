@@ -5,9 +5,24 @@
 #include <link.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 void martlet_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
+
+int martlet_wait_semaphore(sem_t *semaphore, int64_t nanoseconds) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += nanoseconds / 1000000000;
+    until.tv_nsec += nanoseconds % 1000000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec += 1;
+        until.tv_nsec -= 1000000000;
+    }
+    while (sem_clockwait(semaphore, CLOCK_MONOTONIC, &until) == -1)
+        if (errno != EINTR) return errno;
+    return 0;
+}
 
 static int set_lock(int fd, int64_t offset, short type, int command) {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1, .l_pid = 0};

@@ -31,6 +31,7 @@ package enum App {
     }
 
     private static func execute(_ arguments: [String], _ console: Console) async throws -> Int32 {
+        if let command = enqueue(arguments) { return try await command.execute(console).rawValue }
         let arguments = UnknownCommand.helpFirst(arguments)
         try UnknownCommand.check(arguments)
         let command: any ParsableCommand
@@ -43,6 +44,17 @@ package enum App {
             return try plain(command, console)
         }
         return try await command.execute(console).rawValue
+    }
+
+    /// The command that scripts call for each job, read without building the tree of all commands, which takes a millisecond.
+    /// - Returns: nil for all others, and where the whole parser has to say something: help, the version, what is wrong.
+    private static func enqueue(_ arguments: [String]) -> EnqueueCommand? {
+        guard arguments.first == EnqueueCommand.configuration.commandName else { return nil }
+        do {
+            return try EnqueueCommand.parseAsRoot(Array(arguments.dropFirst())) as? EnqueueCommand
+        } catch {
+            return nil
+        }
     }
 
     /// Groups without a command of their own, and `help`: they only print.

@@ -20,6 +20,12 @@ package struct PostgresOptions: Sendable {
 
     package init(url: String) { self.url = url }
 
+    /// Why this process cannot talk to any server; nil: it can.
+    package static func missing() -> String? {
+        do throws(PQError) { try Libpq.load() } catch { return error.message }
+        return nil
+    }
+
     /// The URL without passwords, for people; nil when libpq cannot read it.
     package static func shown(_ url: String) -> String? {
         do throws(PQError) { return try Conninfo(url).shown } catch { return nil }

@@ -106,6 +106,18 @@ import Testing
         }
     }
 
+    @Test func `a job that comes alone makes its lane in its own transaction, and several find theirs made`() async throws {
+        try await withStore { store, schema in
+            let together = "select count(*) from lane l join job j on j.lane = l.id and j.xid::text = l.xmin::text"
+            _ = try await store.enqueue("alone")
+            #expect(try schema.psql(together) == "1")
+            _ = try await store.enqueue("alone")
+            _ = try await store.enqueue("several", count: 2)
+            #expect(try schema.psql(together) == "1")
+            #expect(try schema.psql("select count(*) from lane") == "2")
+        }
+    }
+
     @Test func `a producer says until when a job may be started`() async throws {
         try await withStore { store, schema in
             try schema.psql(

@@ -1,23 +1,8 @@
-import Synchronization
 import Testing
 
 @testable import MartletWorker
 
 @Suite struct ThreadsStateTests {
-    /// Keeps what it is given, and runs it when asked.
-    private final class Captor: TaskExecutor {
-        private let jobs = Mutex<[UnownedJob]>([])
-
-        func enqueue(_ job: consuming ExecutorJob) {
-            let job = UnownedJob(job)
-            jobs.withLock { $0.append(job) }
-        }
-
-        var job: UnownedJob { jobs.withLock { $0[0] } }
-
-        func run() { job.runSynchronously(on: asUnownedTaskExecutor()) }
-    }
-
     private let slot = Slot(
         number: 1, work: work(chunk(jobs: 1)), threads: HandlerThreads(name: "test", width: 1, reserve: 0))
 
@@ -44,7 +29,7 @@ import Testing
         func piece(_ now: Moment) -> ThreadsState.Piece { ThreadsState.Piece(job: captor.job, slot: slot, since: now) }
         var (state, threads) = crowded(piece)
         for thread in threads {
-            guard case .park = state.next(for: thread, now: at(1_001)) else {
+            guard case .park = state.next(for: thread, now: at(1_001)).step else {
                 Issue.record("there is nothing to do, and as many threads are allowed")
                 return
             }
@@ -53,14 +38,14 @@ import Testing
         // Whoever is woken for a piece runs it, however many threads there are too many.
         for turn in 0..<10 as Range<Int64> {
             switch state.submit(piece(at(2_000 + turn))) {
-            case .none: Issue.record("nobody is sent for piece \(turn)")
+            case .none, .ring: Issue.record("nobody is sent for piece \(turn)")
             case .wake(let thread), .start(let thread):
-                guard case .run = state.next(for: thread, now: at(2_000 + turn)) else {
+                guard case .run = state.next(for: thread, now: at(2_000 + turn)).step else {
                     Issue.record("piece \(turn) is left waiting")
                     return
                 }
-                switch state.next(for: thread, now: at(2_001 + turn)) {
-                case .run: Issue.record("there was one piece")
+                switch state.next(for: thread, now: at(2_001 + turn)).step {
+                case .run, .fire: Issue.record("there was one piece")
                 case .park, .end: break
                 }
             }
@@ -81,9 +66,10 @@ import Testing
         _ = state.look(now: at(1_003))
         var left = 0
         for thread in threads {
-            switch state.next(for: thread, now: at(1_004)) {
+            switch state.next(for: thread, now: at(1_004)).step {
             case .end: left += 1
             case .run: break
+            case .fire: Issue.record("nothing sleeps")
             case .park: Issue.record("two pieces wait")
             }
         }

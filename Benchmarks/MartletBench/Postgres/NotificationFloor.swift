@@ -1,6 +1,7 @@
 import CPostgres
 import Foundation
 import Glibc
+import MartletPQ
 
 /// The least a pick-up can take: one row inserted and committed to disk with a notification, until another connection has it.
 /// Plain blocking libpq on both sides.
@@ -27,33 +28,36 @@ private final class Plain: @unchecked Sendable {
     private let connection: OpaquePointer
 
     init(_ url: String) throws {
-        guard let connection = PQconnectdb(url) else { throw Failure("no memory") }
+        try Libpq.load()
+        guard let connection = pq.PQconnectdb(url) else { throw Failure("no memory") }
         self.connection = connection
-        guard PQstatus(connection) == CONNECTION_OK else { throw Failure(String(cString: PQerrorMessage(connection))) }
+        guard pq.PQstatus(connection) == CONNECTION_OK else { throw Failure(message) }
     }
 
-    deinit { PQfinish(connection) }
+    deinit { pq.PQfinish(connection) }
+
+    private var message: String { pq.PQerrorMessage(connection).map { String(cString: $0) } ?? "" }
 
     func run(_ sql: String) throws {
-        let result = PQexec(connection, sql)
-        defer { PQclear(result) }
-        let status = PQresultStatus(result)
+        let result = pq.PQexec(connection, sql)
+        defer { pq.PQclear(result) }
+        let status = pq.PQresultStatus(result)
         guard status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK else {
-            throw Failure(String(cString: PQerrorMessage(connection)))
+            throw Failure(message)
         }
     }
 
     /// Waits for a notification that carries the moment of its sending.
     func next() throws -> Double {
         while true {
-            if let notification = PQnotifies(connection) {
-                defer { PQfreemem(notification) }
+            if let notification = pq.PQnotifies(connection) {
+                defer { pq.PQfreemem(notification) }
                 let now = PickUp.now()
                 guard let sent = UInt64(String(cString: notification.pointee.extra)) else { throw Failure("no moment") }
                 return Double(now - sent) / 1e6
             }
-            var socket = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
-            guard poll(&socket, 1, 30_000) == 1, PQconsumeInput(connection) == 1 else { throw Failure("no notification") }
+            var socket = pollfd(fd: pq.PQsocket(connection), events: Int16(POLLIN), revents: 0)
+            guard poll(&socket, 1, 30_000) == 1, pq.PQconsumeInput(connection) == 1 else { throw Failure("no notification") }
         }
     }
 }

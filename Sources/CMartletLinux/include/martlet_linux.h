@@ -2,6 +2,7 @@
 #ifndef MARTLET_LINUX_H
 #define MARTLET_LINUX_H
 
+#include <semaphore.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -13,6 +14,9 @@
 
 /// What `top -H` and debuggers call the calling thread; at most 15 bytes.
 void martlet_name_thread(const char *name);
+
+/// Waits at most so many nanoseconds, by the monotonic clock. Returns 0, or ETIMEDOUT. EINTR is retried.
+int martlet_wait_semaphore(sem_t *semaphore, int64_t nanoseconds);
 
 // Open-file-description locks on one byte of a file (fcntl(2), F_OFD_*). They belong to the open file, not to the
 // process: two openings in one process exclude each other, and closing another descriptor of the file frees nothing.

@@ -5,7 +5,10 @@ import MartletWorker
 
 struct EnqueueCommand: Command {
     static let configuration = CommandConfiguration(
-        commandName: "enqueue", abstract: "Bring one job, or a file of them.",
+        commandName: "enqueue",
+        // See App.enqueue(_:). Keeps the parser from trying first whether somebody asks for completions.
+        _superCommandName: "martlet",
+        abstract: "Bring one job, or a file of them.",
         discussion: """
             Prints the job's id.
 

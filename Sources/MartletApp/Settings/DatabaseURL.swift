@@ -27,6 +27,7 @@ package enum DatabaseURL: Sendable, Equatable {
             self = .sqlite(path: try Self.path(afterSchemeOf: text, field: field))
         case "postgres", "postgresql":
             let (url, schema) = try SchemaName.take(from: text, field: field)
+            if let reason = OpenStore.missingForPostgres() { throw InvalidInput(field: field, reason: reason) }
             guard let shown = OpenStore.shown(postgres: url) else {
                 if let reason = OpenStore.unknownParameter(postgres: url) {
                     throw InvalidInput(field: field, reason: reason)

@@ -146,6 +146,9 @@ enum OpenStore {
         }
     }
 
+    /// Why no PostgreSQL can be reached from here; nil: it can.
+    static func missingForPostgres() -> String? { PostgresOptions.missing() }
+
     /// A PostgreSQL URL without its password; nil when it cannot be read.
     static func shown(postgres url: String) -> String? { PostgresOptions.shown(url) }
 

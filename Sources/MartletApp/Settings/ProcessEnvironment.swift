@@ -6,7 +6,8 @@ enum ProcessEnvironment {
         var entry = environ
         while let text = entry.pointee {
             let line = String(cString: text)
-            if let equals = line.firstIndex(of: "=") {
+            // By bytes: what a character is takes tables that a program that has just started has to fetch first.
+            if let equals = line.utf8.firstIndex(of: UInt8(ascii: "=")) {
                 all[String(line[..<equals])] = String(line[line.index(after: equals)...])
             }
             entry += 1

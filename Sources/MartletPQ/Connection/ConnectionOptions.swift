@@ -5,8 +5,8 @@ struct ConnectionOptions {
     private var values: [String: String] = [:]
 
     init(_ connection: OpaquePointer) {
-        guard let options = PQconninfo(connection) else { return }
-        defer { PQconninfoFree(options) }
+        guard let options = pq.PQconninfo(connection) else { return }
+        defer { pq.PQconninfoFree(options) }
         var option = options
         while let name = option.pointee.keyword {
             if let value = option.pointee.val, value.pointee != 0 { values[String(cString: name)] = String(cString: value) }

@@ -40,17 +40,7 @@ struct Connector: Sendable {
     let order: HostOrder?
     let oldestServer: (version: Int, reason: String)?
 
-    /// OpenSSL tidies up when the process exits, under the feet of whoever is just proving a password: libpq uses it for that
-    /// also without TLS, and a program that ends while it connects would crash. The process's memory goes anyway.
-    private static let keepsOpenSSL: Void = {
-        guard let symbol = dlsym(nil, "OPENSSL_init_crypto") else { return }
-        typealias Initialize = @convention(c) (UInt64, OpaquePointer?) -> Int32
-        let withoutAtExit: UInt64 = 0x80000  // OPENSSL_INIT_NO_ATEXIT, openssl/crypto.h
-        _ = unsafeBitCast(symbol, to: Initialize.self)(withoutAtExit, nil)
-    }()
-
     func start(_ report: @escaping @Sendable (Result<ConnectionHandle, ConnectFailure>) -> Void) {
-        _ = Self.keepsOpenSSL
         let thread = Thread {
             report(Result { () throws(ConnectFailure) in try connect() })
         }
@@ -62,22 +52,22 @@ struct Connector: Sendable {
         guard let connection = begin() else {
             throw ConnectFailure(error: PQError(.unavailable, "out of memory"))
         }
-        PQsetNoticeProcessor(connection, { _, _ in }, nil)
+        _ = pq.PQsetNoticeProcessor(connection, { _, _ in }, nil)
         // Makes the message of a failed connect hold its SQLSTATE, which libpq tells in no other way.
-        PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
+        _ = pq.PQsetErrorVerbosity(connection, PQERRORS_VERBOSE)
         do {
             try poll(connection)
         } catch {
-            PQfinish(connection)
+            pq.PQfinish(connection)
             throw error
         }
         if let refusal = tooOld(connection) {
-            PQfinish(connection)
+            pq.PQfinish(connection)
             throw refusal
         }
         keepAlive(connection)
-        guard PQsetnonblocking(connection, 1) == 0, PQenterPipelineMode(connection) == 1 else {
-            defer { PQfinish(connection) }
+        guard pq.PQsetnonblocking(connection, 1) == 0, pq.PQenterPipelineMode(connection) == 1 else {
+            defer { pq.PQfinish(connection) }
             throw failure(connection)
         }
         return ConnectionHandle(pointer: connection)
@@ -95,7 +85,7 @@ struct Connector: Sendable {
         let keys = words.map { strdup($0.0) } + [nil]
         let values = words.map { strdup($0.1) } + [nil]
         defer { for text in keys + values { free(text) } }
-        return PQconnectStartParams(keys.map { UnsafePointer($0) }, values.map { UnsafePointer($0) }, 1)
+        return pq.PQconnectStartParams(keys.map { UnsafePointer($0) }, values.map { UnsafePointer($0) }, 1)
     }
 
     /// libpq leaves `connect_timeout` to us. It counts per host, so a silent one does not keep us from the next.
@@ -104,16 +94,16 @@ struct Connector: Sendable {
         var deadline = Moment.never
         var step = PGRES_POLLING_WRITING
         let limit = ConnectionOptions(connection).connectTimeout ?? timeout
-        while PQstatus(connection) != CONNECTION_BAD, step != PGRES_POLLING_FAILED, step != PGRES_POLLING_OK {
-            let here = "\(text(PQhost(connection))) \(text(PQport(connection))) \(text(PQhostaddr(connection)))"
+        while pq.PQstatus(connection) != CONNECTION_BAD, step != PGRES_POLLING_FAILED, step != PGRES_POLLING_OK {
+            let here = "\(text(pq.PQhost(connection))) \(text(pq.PQport(connection))) \(text(pq.PQhostaddr(connection)))"
             if here != place {
                 place = here
                 deadline = Moment.now + limit
             }
-            guard wait(PQsocket(connection), step, until: deadline) else { throw timedOut(connection, after: limit) }
-            step = PQconnectPoll(connection)
+            guard wait(pq.PQsocket(connection), step, until: deadline) else { throw timedOut(connection, after: limit) }
+            step = pq.PQconnectPoll(connection)
         }
-        guard step == PGRES_POLLING_OK, PQstatus(connection) == CONNECTION_OK else { throw failure(connection) }
+        guard step == PGRES_POLLING_OK, pq.PQstatus(connection) == CONNECTION_OK else { throw failure(connection) }
     }
 
     private func wait(_ socket: Int32, _ step: PostgresPollingStatusType, until deadline: Moment) -> Bool {
@@ -129,18 +119,18 @@ struct Connector: Sendable {
 
     private func timedOut(_ connection: OpaquePointer, after limit: Duration) -> ConnectFailure {
         let message =
-            "\(conninfo.shown): no answer from \(text(PQhost(connection))), port \(text(PQport(connection))), in \(limit)"
+            "\(conninfo.shown): no answer from \(text(pq.PQhost(connection))), port \(text(pq.PQport(connection))), in \(limit)"
         return ConnectFailure(
             error: PQError(.unavailable, message),
             nextOrder: ConnectionOptions(connection).order(
-                after: text(PQhost(connection)), port: text(PQport(connection))))
+                after: text(pq.PQhost(connection)), port: text(pq.PQport(connection))))
     }
 
     private func failure(_ connection: OpaquePointer) -> ConnectFailure {
-        let parsed = ConnectMessage(text(PQerrorMessage(connection)))
+        let parsed = ConnectMessage(text(pq.PQerrorMessage(connection)))
         // libpq gave up before it knew of any host: an unknown option, or a service that no file defines.
-        let isUnusable = text(PQhost(connection)).isEmpty
-        let needsPassword = PQconnectionNeedsPassword(connection) == 1
+        let isUnusable = text(pq.PQhost(connection)).isEmpty
+        let needsPassword = pq.PQconnectionNeedsPassword(connection) == 1
         let isLasting = needsPassword || parsed.isLasting
         var error = PQError(
             isUnusable ? .invalid : isLasting ? .refused : .unavailable, "\(conninfo.shown): \(parsed.message)",
@@ -150,8 +140,8 @@ struct Connector: Sendable {
     }
 
     private func tooOld(_ connection: OpaquePointer) -> ConnectFailure? {
-        guard let oldest = oldestServer, Int(PQserverVersion(connection)) < oldest.version else { return nil }
-        let version = text(PQparameterStatus(connection, "server_version"))
+        guard let oldest = oldestServer, Int(pq.PQserverVersion(connection)) < oldest.version else { return nil }
+        let version = text(pq.PQparameterStatus(connection, "server_version"))
         return ConnectFailure(
             error: PQError(
                 .refused,
@@ -171,7 +161,7 @@ struct Connector: Sendable {
             var value = value
             // Refused on a Unix socket, which needs none of it.
             _ = setsockopt(
-                PQsocket(connection), Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
+                pq.PQsocket(connection), Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
         }
     }
 }

@@ -9,15 +9,16 @@ package struct Conninfo: Sendable {
     /// For people: the same without passwords.
     package let shown: String
 
-    /// - Throws: `.invalid`, when libpq cannot parse it.
+    /// - Throws: `.invalid`, when libpq cannot parse it, or is not there.
     package init(_ string: String) throws(PQError) {
+        try Libpq.load()
         let (string, pooler) = try Pooler.take(from: string)
         var message: UnsafeMutablePointer<CChar>?
-        guard let options = PQconninfoParse(string, &message) else {
-            defer { PQfreemem(message) }
+        guard let options = pq.PQconninfoParse(string, &message) else {
+            defer { pq.PQfreemem(message) }
             throw PQError(.invalid, "the connection string cannot be read: \(Self.withoutQuotes(text(message)))")
         }
-        defer { PQconninfoFree(options) }
+        defer { pq.PQconninfoFree(options) }
         self.string = string
         self.pooler = pooler
         shown = Self.render(Self.given(options), isURL: Pooler.isURL(string))
@@ -41,8 +42,8 @@ package struct Conninfo: Sendable {
 
     /// The words that a connection string may have, by name.
     package static let parameters: [String] = {
-        guard let options = PQconndefaults() else { return [Pooler.word] }
-        defer { PQconninfoFree(options) }
+        guard let options = pq.PQconndefaults() else { return [Pooler.word] }
+        defer { pq.PQconninfoFree(options) }
         var names = [Pooler.word]
         var option = options
         while let name = option.pointee.keyword {

@@ -9,13 +9,13 @@ extension Link {
         if let chunk = feed.pending {
             if !isChunkSent {
                 let isTaken = chunk.withUnsafeBytes { bytes in
-                    PQputCopyData(connection, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
+                    pq.PQputCopyData(connection, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
                         == 1
                 }
                 guard isTaken else { return breakOff() }
                 isChunkSent = true
             }
-            guard PQflush(connection) == 0 else { return }
+            guard pq.PQflush(connection) == 0 else { return }
             isChunkSent = false
             feed.chunkTaken()
         }
@@ -29,7 +29,7 @@ extension Link {
     func endCopy(_ connection: OpaquePointer, _ reason: String?) {
         copying = nil
         isChunkSent = false
-        guard PQputCopyEnd(connection, reason) == 1 else { return breakOff() }
+        guard pq.PQputCopyEnd(connection, reason) == 1 else { return breakOff() }
         // The server may have refused the rows long ago; its answer has been read then, and nothing more will come.
         readResults(connection)
     }

@@ -16,7 +16,7 @@ extension Link {
         for step in steps {
             guard send(step, &commands, connection) else { return refuse(ticket, connection) }
         }
-        let isSent = PQpipelineSync(connection) == 1
+        let isSent = pq.PQpipelineSync(connection) == 1
         pipeline.sent(ticket, commands, deadline: ticket.request.deadline, mayRepeat: !ticket.hasRepeated)
         if !isSent { breakOff() }
     }
@@ -28,12 +28,12 @@ extension Link {
         guard session == .unasked else { return true }
         session = .asked
         commands.append(.aside)
-        return PQsendQueryParams(connection, Self.whoAnswers, 0, nil, nil, nil, nil, 1) == 1
+        return pq.PQsendQueryParams(connection, Self.whoAnswers, 0, nil, nil, nil, nil, 1) == 1
     }
 
     /// Without its sync nothing of a unit takes effect. libpq refuses only what no server could take, or a lost connection.
     private func refuse(_ ticket: Ticket, _ connection: OpaquePointer) {
-        if PQstatus(connection) == CONNECTION_OK {
+        if pq.PQstatus(connection) == CONNECTION_OK {
             events.append(.finished(ticket, .failure(PQError(.invalid, lastMessage(connection)))))
         } else {
             events.append(.again(ticket, nil))
@@ -54,9 +54,9 @@ extension Link {
             }
             let binary = [Int32](repeating: 1, count: step.types.count)
             if case .some(.some(let name)) = name {
-                return PQsendQueryPrepared(connection, name, count, values, step.lengths, binary, 1) == 1
+                return pq.PQsendQueryPrepared(connection, name, count, values, step.lengths, binary, 1) == 1
             }
-            return PQsendQueryParams(
+            return pq.PQsendQueryParams(
                 connection, step.statement.sql, count, step.types, values, step.lengths, binary, 1) == 1
         }
     }
@@ -70,14 +70,14 @@ extension Link {
         let name = "martlet_\(lastName)"
         prepared[key] = name
         commands.append(.prepare(key))
-        guard PQsendPrepare(connection, name, step.statement.sql, Int32(step.types.count), step.types) == 1 else {
+        guard pq.PQsendPrepare(connection, name, step.statement.sql, Int32(step.types.count), step.types) == 1 else {
             return nil
         }
         return name
     }
 
     private func send(script: String, _ ticket: Ticket, _ connection: OpaquePointer) {
-        guard PQexitPipelineMode(connection) == 1, PQsendQuery(connection, script) == 1 else {
+        guard pq.PQexitPipelineMode(connection) == 1, pq.PQsendQuery(connection, script) == 1 else {
             return refuse(ticket, connection)
         }
         pipeline.sent(ticket, [], deadline: ticket.request.deadline, alone: true, mayRepeat: false)

@@ -57,7 +57,7 @@ final class Link {
 
     func isOurs(_ answer: Rows) -> Bool {
         guard let connection else { return false }
-        return answer.int(0, 0) == Int64(PQbackendPID(connection))
+        return answer.int(0, 0) == Int64(pq.PQbackendPID(connection))
     }
 
     func adopt(_ handle: ConnectionHandle, now: Moment) {
@@ -70,7 +70,7 @@ final class Link {
             case .transaction: .lent
             }
         lastHeard = now
-        poller.add(PQsocket(handle.pointer), number: number)
+        poller.add(pq.PQsocket(handle.pointer), number: number)
     }
 
     func canTake(_ request: Request) -> Bool {
@@ -88,7 +88,7 @@ final class Link {
     func flush() {
         if let connection { feedCopy(connection) }
         guard let connection else { return }
-        switch PQflush(connection) {
+        switch pq.PQflush(connection) {
         case 0: setWriteBlocked(false, connection)
         case 1: setWriteBlocked(true, connection)
         default: breakOff()
@@ -97,9 +97,9 @@ final class Link {
 
     private func setWriteBlocked(_ isBlocked: Bool, _ connection: OpaquePointer) {
         guard isBlocked != isWriteBlocked else { return }
-        guard PQsocket(connection) >= 0 else { return breakOff() }
+        guard pq.PQsocket(connection) >= 0 else { return breakOff() }
         isWriteBlocked = isBlocked
-        poller.watch(PQsocket(connection), number: number, writable: isBlocked)
+        poller.watch(pq.PQsocket(connection), number: number, writable: isBlocked)
     }
 
     func becameWritable() { flush() }
@@ -109,7 +109,7 @@ final class Link {
     func becameReadable(now: Moment) {
         guard let connection else { return }
         lastHeard = now
-        let isAlive = PQconsumeInput(connection) == 1
+        let isAlive = pq.PQconsumeInput(connection) == 1
         // What came before the end still counts: it may say why.
         readResults(connection)
         guard self.connection != nil else { return }
@@ -120,8 +120,8 @@ final class Link {
 
     func readResults(_ connection: OpaquePointer) {
         var isAfterNull = false
-        while self.connection != nil, !pipeline.isEmpty, copying == nil, PQisBusy(connection) == 0 {
-            guard let result = PQgetResult(connection) else {
+        while self.connection != nil, !pipeline.isEmpty, copying == nil, pq.PQisBusy(connection) == 0 {
+            guard let result = pq.PQgetResult(connection) else {
                 if pipeline.isAlone {
                     guard endAlone(connection) else { return }
                     continue
@@ -137,7 +137,7 @@ final class Link {
     }
 
     private func endAlone(_ connection: OpaquePointer) -> Bool {
-        guard PQenterPipelineMode(connection) == 1 else {
+        guard pq.PQenterPipelineMode(connection) == 1 else {
             breakOff()
             return false
         }
@@ -146,24 +146,24 @@ final class Link {
     }
 
     private func receive(_ result: OpaquePointer) {
-        switch PQresultStatus(result) {
+        switch pq.PQresultStatus(result) {
         case PGRES_PIPELINE_SYNC:
-            PQclear(result)
+            pq.PQclear(result)
             act(on: pipeline.receive(.end))
         case PGRES_PIPELINE_ABORTED:
-            PQclear(result)
+            pq.PQclear(result)
             act(on: pipeline.receive(.skipped))
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
             act(on: pipeline.receive(.done(Rows(result))))
         case PGRES_COPY_IN:
-            PQclear(result)
+            pq.PQclear(result)
             beginCopy()
         case PGRES_COPY_OUT, PGRES_COPY_BOTH:
-            PQclear(result)
+            pq.PQclear(result)
             breakOff(PQError(.invalid, "COPY TO is not supported"))
         default:
             let error = PQError(result)
-            PQclear(result)
+            pq.PQclear(result)
             act(on: pipeline.receive(.failed(error)))
         }
     }
@@ -200,10 +200,10 @@ final class Link {
     }
 
     private func readNotifications(_ connection: OpaquePointer) {
-        while let notification = PQnotifies(connection) {
+        while let notification = pq.PQnotifies(connection) {
             events.append(
                 .notified(channel: text(notification.pointee.relname), payload: text(notification.pointee.extra)))
-            PQfreemem(notification)
+            pq.PQfreemem(notification)
         }
     }
 
@@ -218,15 +218,15 @@ final class Link {
             endCopy(connection, "the time was over")
             return flush()
         }
-        guard let cancel = PQgetCancel(connection) else { return breakOff() }
+        guard let cancel = pq.PQgetCancel(connection) else { return breakOff() }
         pipeline.cancelSent(now: now)
         let handle = ConnectionHandle(pointer: cancel)
         let (number, generation) = (number, generation)
         let thread = Thread {
             var reason = [CChar](repeating: 0, count: 256)
             // A cancel that does not arrive is noticed by the answer that does not come.
-            _ = PQcancel(handle.pointer, &reason, Int32(reason.count))
-            PQfreeCancel(handle.pointer)
+            _ = pq.PQcancel(handle.pointer, &reason, Int32(reason.count))
+            pq.PQfreeCancel(handle.pointer)
             _ = mailbox.post(.cancelDone(link: number, generation: generation))
         }
         thread.name = "martlet-cancel"
@@ -239,12 +239,13 @@ final class Link {
         let reason = error ?? PQError(.unavailable, lastMessage(connection))
         // Of several hosts the next one may be the one that takes writes, even if the connection string does not ask for that.
         if isReadOnly != nil {
-            order = ConnectionOptions(connection).order(after: text(PQhost(connection)), port: text(PQport(connection)))
+            order = ConnectionOptions(connection).order(
+                after: text(pq.PQhost(connection)), port: text(pq.PQport(connection)))
         }
         self.connection = nil
         // libpq may have closed it already, which takes it from the poller as well.
-        if PQsocket(connection) >= 0 { poller.remove(PQsocket(connection)) }
-        PQfinish(connection)
+        if pq.PQsocket(connection) >= 0 { poller.remove(pq.PQsocket(connection)) }
+        pq.PQfinish(connection)
         prepared.removeAll()
         isWriteBlocked = false
         isReadOnly = nil
@@ -261,7 +262,7 @@ final class Link {
     }
 
     func lastMessage(_ connection: OpaquePointer) -> String {
-        let message = ConnectMessage(text(PQerrorMessage(connection))).message
+        let message = ConnectMessage(text(pq.PQerrorMessage(connection))).message
         return message.isEmpty ? "the server closed the connection" : message
     }
 }

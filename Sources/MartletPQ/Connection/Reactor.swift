@@ -181,18 +181,18 @@ final class Reactor {
             order: link.order, oldestServer: options.oldestServer)
         connector.start { [mailbox, number = link.number] result in
             guard !mailbox.post(.connected(link: number, result)) else { return }
-            if case .success(let handle) = result { PQfinish(handle.pointer) }
+            if case .success(let handle) = result { pq.PQfinish(handle.pointer) }
         }
     }
 
     private func connected(_ number: Int, _ result: Result<ConnectionHandle, ConnectFailure>) {
         guard let link = links[number], let pool = allPools.first(where: { $0.links.contains { $0 === link } }) else {
-            if case .success(let handle) = result { PQfinish(handle.pointer) }
+            if case .success(let handle) = result { pq.PQfinish(handle.pointer) }
             return
         }
         switch result {
         case .success(let handle):
-            guard link.life.connected() else { return PQfinish(handle.pointer) }
+            guard link.life.connected() else { return pq.PQfinish(handle.pointer) }
             link.order = nil
             link.adopt(handle, now: .now)
             if let subscription = pool.subscription { greet(subscription, link) }
@@ -302,7 +302,7 @@ final class Reactor {
         for letter in mailbox.close() {
             switch letter {
             case .submit(let request): request.end(.failure(.closed))
-            case .connected(_, .success(let handle)): PQfinish(handle.pointer)
+            case .connected(_, .success(let handle)): pq.PQfinish(handle.pointer)
             case .copyChunk(_, _, _, let taken): taken(false)
             case .subscribe(let subscription): subscription.ended()
             case .run(let job): thread.runElsewhere(job)

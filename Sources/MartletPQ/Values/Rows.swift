@@ -12,28 +12,28 @@ package final class Rows: @unchecked Sendable {
     /// Takes over the result.
     init(_ result: OpaquePointer) {
         self.result = result
-        count = Int(PQntuples(result))
-        columns = Int(PQnfields(result))
+        count = Int(pq.PQntuples(result))
+        columns = Int(pq.PQnfields(result))
     }
 
-    deinit { PQclear(result) }
+    deinit { pq.PQclear(result) }
 
     package var isEmpty: Bool { count == 0 }
 
     /// How many rows a command touched; 0 for those that touch none.
-    package var affected: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
+    package var affected: Int { pq.PQcmdTuples(result).flatMap { Int(String(cString: $0)) } ?? 0 }
 
-    package func name(column: Int) -> String { PQfname(result, Int32(column)).map { String(cString: $0) } ?? "" }
+    package func name(column: Int) -> String { pq.PQfname(result, Int32(column)).map { String(cString: $0) } ?? "" }
 
-    package func isNull(_ row: Int, _ column: Int) -> Bool { PQgetisnull(result, Int32(row), Int32(column)) == 1 }
+    package func isNull(_ row: Int, _ column: Int) -> Bool { pq.PQgetisnull(result, Int32(row), Int32(column)) == 1 }
 
     /// The value's bytes, for as long as the closure runs. Empty for NULL.
     package func withBytes<T, E: Error>(
         _ row: Int, _ column: Int, _ body: (UnsafeRawBufferPointer) throws(E) -> T
     ) throws(E) -> T {
         precondition(row < count && column < columns, "no value at row \(row), column \(column)")
-        let start = PQgetvalue(result, Int32(row), Int32(column))
-        let length = Int(PQgetlength(result, Int32(row), Int32(column)))
+        let start = pq.PQgetvalue(result, Int32(row), Int32(column))
+        let length = Int(pq.PQgetlength(result, Int32(row), Int32(column)))
         return try body(UnsafeRawBufferPointer(start: start, count: length))
     }
 
@@ -147,7 +147,7 @@ package final class Rows: @unchecked Sendable {
     }
 
     private func mismatch(_ row: Int, _ column: Int, _ wanted: String) -> Never {
-        let found = isNull(row, column) ? "null" : "a value of type \(PQftype(result, Int32(column)))"
+        let found = isNull(row, column) ? "null" : "a value of type \(pq.PQftype(result, Int32(column)))"
         preconditionFailure("column \(name(column: column)) has \(found), not \(wanted)")
     }
 }

@@ -6,7 +6,8 @@ import Synchronization
 /// Appends jobs, in one statement for any number of lanes.
 ///
 /// A transaction that makes a lane keeps others from making the same one until it ends. So lanes that this process has not
-/// met are made before, by a call that is committed at once; the jobs then find theirs.
+/// met are made before, by a call that is committed at once; the jobs then find theirs. Only a job that comes alone makes its
+/// lane itself: it keeps nobody waiting for longer than that call would, and spares whoever starts a program for each job that call.
 final class Enqueue: Sendable {
     private let statement: Statement
     private let makeLanes: Statement
@@ -22,7 +23,10 @@ final class Enqueue: Sendable {
 
     func run(_ jobs: [NewJob], _ database: Database) async throws(StoreError) -> [JobID] {
         guard !jobs.isEmpty else { return [] }
-        let rows = try await database.run(statement, try await prepare(jobs, database))
+        let (keys, lanes) = Self.lanes(of: jobs)
+        if jobs.count > 1 { try await make(keys, database) }
+        let rows = try await database.run(statement, Self.parameters(jobs, keys, lanes))
+        if jobs.count == 1 { remember(keys) }
         return rows.int8s(0, 0).map { JobID(rawValue: $0) }
     }
 
@@ -45,7 +49,12 @@ final class Enqueue: Sendable {
         guard !new.isEmpty else { return }
         _ = try await database.run(
             makeLanes, [.texts(new.map(\.kind)), .texts(new.map(\.queue)), .int4s(new.map { Int32($0.priority) })])
+        remember(new)
+    }
+
+    private func remember(_ keys: [Key]) {
         known.withLock { known in
+            let new = keys.filter { !known.contains($0) }
             if known.count + new.count > Self.mostKnown { known = [] }
             known.formUnion(new)
         }

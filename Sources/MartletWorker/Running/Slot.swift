@@ -23,8 +23,12 @@ final class Slot: TaskExecutor {
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        threads.withLock { $0 }.submit(UnownedJob(job), of: self)
+        let job = UnownedJob(job)
+        threads.withLock { $0.submit(job, of: self) }
     }
+
+    /// - Parameter job: of the runtime, which ends a sleep by it.
+    func submit(_ job: UnownedJob, due: Moment) { threads.withLock { $0.submit(job, due: due) } }
 
     /// Takes effect when the runner goes on after its next suspension.
     func move(to threads: HandlerThreads) { self.threads.withLock { $0 = threads } }

@@ -1,5 +1,4 @@
 import CMartletLinux
-import Dispatch
 import Foundation
 import MartletCore
 import Synchronization
@@ -9,7 +8,7 @@ import Synchronization
 ///
 /// Each slot is a task executor (SE-0417) that sends the pieces of its runner here, so it is known at any moment which job
 /// holds which thread, and since when. Threads begin when there is work for them. While some are held for long, others take
-/// their place, up to a bound.
+/// their place, up to a bound. Sleeps of the runners' tasks end here, too.
 final class HandlerThreads: Sendable {
     /// A slot and the thread it is on.
     struct Hold {
@@ -46,7 +45,14 @@ final class HandlerThreads: Sendable {
     }
 
     func submit(_ job: UnownedJob, of slot: Slot) {
-        act(state.withLock { $0.submit(ThreadsState.Piece(job: job, slot: slot, since: .now)) })
+        let piece = ThreadsState.Piece(job: job, slot: slot, since: .now)
+        act(state.withLock { $0.submit(piece) })
+    }
+
+    /// - Parameter job: of the runtime, which ends a sleep by it. It is run by these threads as by Swift's pool: on behalf of
+    ///   no slot.
+    func submit(_ job: UnownedJob, due: Moment) {
+        act(state.withLock { $0.submit(job, due: due) })
     }
 
     /// Looks for held threads, and puts others in their place.
@@ -56,38 +62,55 @@ final class HandlerThreads: Sendable {
         return findings
     }
 
-    /// Threads that have nothing to do end, and the others once they are done.
+    /// Threads that have nothing to do end, and the others once they are done. What sleeps is run when its time comes.
     func close() {
-        for thread in state.withLock({ $0.close() }) { thread.semaphore.signal() }
+        for action in state.withLock({ $0.close() }) { act(action) }
     }
 
     private func act(_ action: ThreadsState.Action) {
         switch action {
         case .none: break
-        case .wake(let thread): thread.semaphore.signal()
+        case .wake(let thread): thread.signal()
         case .start(let thread): start(thread)
+        case .ring(let moment): ring(at: moment)
         }
     }
 
     private func start(_ parked: ParkedThread) {
         let thread = Thread { [self] in
             martlet_name_thread(name)
-            while true {
-                switch state.withLock({ $0.next(for: parked, now: .now) }) {
-                case .run(let piece): piece.job.runSynchronously(on: piece.slot.asUnownedTaskExecutor())
-                case .park: parked.semaphore.wait()
-                case .end: return
-                }
-            }
+            serve(on: parked)
         }
         thread.start()
     }
-}
 
-/// Where one thread sleeps.
-final class ParkedThread: Sendable {
-    let number: Int
-    let semaphore = DispatchSemaphore(value: 0)
+    private func serve(on thread: ParkedThread) {
+        let pool = globalConcurrentExecutor.asUnownedTaskExecutor()
+        var hasFired = false
+        while true {
+            let now = Moment.now
+            let (step, action) = state.withLock { $0.next(for: thread, hasFired: hasFired, now: now) }
+            act(action)
+            hasFired = false
+            switch step {
+            case .run(let piece): piece.job.runSynchronously(on: piece.slot.asUnownedTaskExecutor())
+            case .fire(let jobs):
+                for job in jobs { job.runSynchronously(on: pool) }
+                hasFired = true
+            case .park(nil): thread.wait()
+            case .park(let until?):
+                // Whoever took the thread for woken gives it the signal.
+                if !thread.wait(atMost: until - .now), !state.withLock({ $0.resign(thread) }) { thread.wait() }
+            case .end: return
+            }
+        }
+    }
 
-    init(number: Int) { self.number = number }
+    private func ring(at moment: Moment) {
+        Task.detached { [self] in
+            // Nobody cancels this task; if it could not sleep it would only look too early, and sleep again.
+            do { try await Task.sleep(for: moment - .now) } catch {}
+            act(state.withLock { $0.rang(moment, now: .now) })
+        }
+    }
 }

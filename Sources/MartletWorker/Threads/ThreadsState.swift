@@ -1,6 +1,11 @@
+import DequeModule
 import MartletCore
 
 /// Which thread does what. Under the lock of ``HandlerThreads``.
+///
+/// Sleeps end on these threads too, without one of their own and without a call of the kernel for each: a thread that looks
+/// for work also takes what is due. Of those that have none, one waits no longer than to the next that will be, the keeper.
+/// While all threads run there is no keeper; each looks when it is through with its piece.
 struct ThreadsState {
     /// A part of a task between two suspensions.
     struct Piece {
@@ -13,25 +18,41 @@ struct ThreadsState {
         case none
         case wake(ParkedThread)
         case start(ParkedThread)
+        /// ``rang(_:now:)`` wants to be called then: no thread waits for it.
+        case ring(at: Moment)
     }
 
     enum Step {
         case run(Piece)
-        case park
+        /// Ends of sleeps. Each submits the piece with which its task goes on, and does nothing else.
+        case fire([UnownedJob])
+        /// Until woken, or until then.
+        case park(until: Moment?)
         case end
     }
+
+    /// A thread that fires ends no more sleeps than this before it looks again: some ten microseconds' worth.
+    private static let salvo = 32
 
     private let width: Int
     private let reserve: Int
     /// As many threads as there may be now.
     private var allowed: Int
     private var threads = 0
-    private var lastThread = 0
-    private var queue = PieceQueue()
+    private var queue: Deque<Piece> = []
+    private var sleeps = Sleeps()
     /// The one that slept last is woken first: its caches are warm.
     private var parked: [ParkedThread] = []
-    private var holds: [Int: HandlerThreads.Hold] = [:]
+    /// Sleeps, too, but not longer than to the next that is due.
+    private var keeper: (thread: ParkedThread, until: Moment)?
+    /// Threads that fire, and look for pieces right after.
+    private var firing = 0
+    /// By the threads' numbers, which are given again when a thread has ended.
+    private var holds: [HandlerThreads.Hold?] = []
+    private var freeNumbers: [Int] = []
     private var isClosed = false
+    /// The next call of ``rang(_:now:)``.
+    private var alarm: Moment?
 
     init(width: Int, reserve: Int) {
         self.width = width
@@ -39,88 +60,132 @@ struct ThreadsState {
         allowed = width
     }
 
+    // MARK: What comes
+
     mutating func submit(_ piece: Piece) -> Action {
         queue.append(piece)
-        return serve()
+        return queue.count > firing ? serve() : .none
+    }
+
+    /// - Parameter job: ends a sleep.
+    mutating func submit(_ job: UnownedJob, due: Moment) -> Action {
+        sleeps.add(job, due: due)
+        return keepTime()
     }
 
     /// Those that do not sleep. There may be more threads than are allowed by now: those sleep until they are wanted.
-    private var active: Int { threads - parked.count }
+    private var active: Int { threads - parked.count - (keeper == nil ? 0 : 1) }
 
     /// A thread for what waits.
     private mutating func serve() -> Action {
         guard active < allowed else { return .none }
         if let thread = parked.popLast() { return .wake(thread) }
+        if let keeper {
+            self.keeper = nil
+            return .wake(keeper.thread)
+        }
         guard threads < allowed else { return .none }
         threads += 1
-        lastThread += 1
-        return .start(ParkedThread(number: lastThread))
+        if let number = freeNumbers.popLast() { return .start(ParkedThread(number: number)) }
+        holds.append(nil)
+        return .start(ParkedThread(number: holds.count - 1))
     }
+
+    /// As long as not all threads run, one of those that do not waits for what is due next.
+    private mutating func keepTime() -> Action {
+        guard let first = sleeps.first else { return .none }
+        if let keeper {
+            guard first < keeper.until else { return .none }
+            // Comes back, and learns what there is now.
+            self.keeper = nil
+            return .wake(keeper.thread)
+        }
+        guard isClosed else { return serve() }
+        if let alarm, alarm <= first { return .none }
+        alarm = first
+        return .ring(at: first)
+    }
+
+    // MARK: A thread asks
 
     /// A thread is through with what it did, and asks.
-    mutating func next(for thread: ParkedThread, now: Moment) -> Step {
+    /// - Parameter hasFired: what that was.
+    mutating func next(for thread: ParkedThread, hasFired: Bool = false, now: Moment) -> (step: Step, action: Action) {
+        if hasFired { firing -= 1 }
+        let due = sleeps.first.flatMap { $0 <= now ? $0 : nil }
         // One of too many may end if others are left that look for what waits, or if nothing does.
-        if active > allowed || threads > allowed && queue.first == nil {
-            holds[thread.number] = nil
-            threads -= 1
-            return .end
+        if active > allowed || threads > allowed && queue.first == nil && due == nil {
+            return (leave(thread), keepTime())
         }
-        guard let piece = queue.popFirst() else {
+        // Whichever waits longer.
+        if let due, queue.first.map({ due <= $0.since }) ?? true {
             holds[thread.number] = nil
-            guard !isClosed else {
-                threads -= 1
-                return .end
-            }
+            firing += 1
+            let jobs = sleeps.take(now: now, most: Self.salvo)
+            return (.fire(jobs), hasDue(now) ? serve() : keepTime())
+        }
+        if let piece = queue.popFirst() {
+            holds[thread.number] = HandlerThreads.Hold(slot: piece.slot, since: now)
+            return (.run(piece), due == nil ? keepTime() : serve())
+        }
+        guard !isClosed else { return (leave(thread), keepTime()) }
+        holds[thread.number] = nil
+        guard keeper == nil, let first = sleeps.first else {
             parked.append(thread)
-            return .park
+            return (.park(until: nil), .none)
         }
-        holds[thread.number] = HandlerThreads.Hold(slot: piece.slot, since: now)
-        return .run(piece)
+        keeper = (thread, first)
+        return (.park(until: first), .none)
     }
 
-    /// Threads end once nothing waits. Whoever still runs, having been written off, finds one when it goes on.
-    /// - Returns: the sleeping ones, to be woken.
-    mutating func close() -> [ParkedThread] {
-        isClosed = true
-        defer { parked = [] }
-        return parked
+    private mutating func leave(_ thread: ParkedThread) -> Step {
+        holds[thread.number] = nil
+        freeNumbers.append(thread.number)
+        threads -= 1
+        return .end
     }
+
+    private func hasDue(_ now: Moment) -> Bool { sleeps.first.map { $0 <= now } ?? false }
+
+    /// A thread has waited until its moment.
+    /// - Returns: false when it was woken meanwhile, and the signal is on its way.
+    mutating func resign(_ thread: ParkedThread) -> Bool {
+        guard keeper?.thread === thread else { return false }
+        keeper = nil
+        return true
+    }
+
+    // MARK: The end
+
+    /// Threads end once nothing waits but what is not due yet. Whoever still runs, having been written off, finds one when it
+    /// goes on.
+    mutating func close() -> [Action] {
+        isClosed = true
+        var actions = parked.map(Action.wake)
+        parked = []
+        if let keeper { actions.append(.wake(keeper.thread)) }
+        keeper = nil
+        return actions + [keepTime()]
+    }
+
+    mutating func rang(_ moment: Moment, now: Moment) -> Action {
+        if alarm == moment { alarm = nil }
+        return hasDue(now) ? serve() : keepTime()
+    }
+
+    // MARK: Watching
 
     mutating func look(now: Moment) -> (HandlerThreads.Findings, [Action]) {
         var findings = HandlerThreads.Findings()
-        findings.holds = holds.values.filter { now >= $0.since + HandlerThreads.patience }
-        findings.lag = queue.first.map { max(now - $0.since, .zero) } ?? .zero
-        findings.isBusy = !holds.isEmpty
+        findings.holds = holds.compactMap { $0 }.filter { now >= $0.since + HandlerThreads.patience }
+        let first = [queue.first?.since, sleeps.first].compactMap { $0 }.min()
+        findings.lag = first.map { max(now - $0, .zero) } ?? .zero
+        findings.isBusy = holds.contains { $0 != nil }
         allowed = width + min(findings.holds.count, reserve)
         var actions: [Action] = []
-        for _ in 0..<min(queue.count, max(allowed - active, 0)) { actions.append(serve()) }
+        let waiting = queue.count + (hasDue(now) ? 1 : 0)
+        for _ in 0..<min(waiting, max(allowed - active, 0)) { actions.append(serve()) }
+        actions.append(keepTime())
         return (findings, actions)
-    }
-}
-
-/// First in, first out, without moving the rest at each step.
-struct PieceQueue {
-    private var pieces: [ThreadsState.Piece?] = []
-    private var head = 0
-
-    var count: Int { pieces.count - head }
-    var first: ThreadsState.Piece? { head < pieces.count ? pieces[head] : nil }
-
-    mutating func append(_ piece: ThreadsState.Piece) { pieces.append(piece) }
-
-    mutating func popFirst() -> ThreadsState.Piece? {
-        guard head < pieces.count else { return nil }
-        defer {
-            pieces[head] = nil
-            head += 1
-            if head == pieces.count {
-                pieces.removeAll(keepingCapacity: true)
-                head = 0
-            } else if head > 1_024, head * 2 > pieces.count {
-                pieces.removeFirst(head)
-                head = 0
-            }
-        }
-        return pieces[head]
     }
 }

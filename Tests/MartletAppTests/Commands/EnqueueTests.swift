@@ -22,6 +22,24 @@ import Testing
         #expect(second.errors == "")
     }
 
+    /// It is read without the other commands, which nobody should notice.
+    @Test func `help, version, completions and mistakes are those of the whole program`() async throws {
+        let help = try await session.run("enqueue", "--help")
+        #expect(help.status == 0)
+        #expect(help.output.contains("USAGE: martlet enqueue [<options>] <kind>"))
+        #expect(try await session.run("help", "enqueue").output == help.output)
+        #expect(try await session.run("enqueue", "--version").output == Version.current + "\n")
+        let completions = try await session.run("enqueue", "k", "--generate-completion-script", "bash")
+        #expect(completions.output == (try await session.run("--generate-completion-script", "bash")).output)
+        #expect(completions.output.contains("_martlet_enqueue"))
+        let mistake = try await session.run("enqueue", "k", "--quue", "images")
+        #expect(mistake.status == 2)
+        #expect(mistake.errors.contains("Unknown option '--quue'"))
+        #expect(mistake.errors.contains("Usage: martlet enqueue [<options>] <kind>"))
+        #expect(try await session.run("enqueue").status == 2)
+        #expect(!FileManager.default.fileExists(atPath: session.database))
+    }
+
     @Test func `what the options say is what the job has`() async throws {
         let result = try await session.run(
             "enqueue", "resize", #"{"n": 1.50}"#, "--queue", "images", "--priority", "2", "--in", "1h", "--max-attempts",

@@ -1,0 +1,290 @@
+import Testing
+
+@testable import MartletWorker
+
+/// Sleeps among the threads: by values of time, without any.
+@Suite struct ThreadsStateSleepingTests {
+    /// Asks for what the threads of a shell would, and keeps what they are told.
+    private final class Pool {
+        private let captor = Captor()
+        private let task: Task<Void, Never>
+        private let slot = Slot(
+            number: 1, work: work(chunk(jobs: 1)), threads: HandlerThreads(name: "test", width: 1, reserve: 0))
+        private var state: ThreadsState
+
+        init(width: Int, reserve: Int = 0) {
+            task = Task(executorPreference: captor) {}
+            state = ThreadsState(width: width, reserve: reserve)
+        }
+
+        deinit { captor.run() }
+
+        func submit(at now: Int64) -> Seen {
+            Seen(state.submit(ThreadsState.Piece(job: captor.job, slot: slot, since: at(now))))
+        }
+
+        func sleep(until due: Int64) -> Seen { Seen(state.submit(captor.job, due: at(due))) }
+
+        func next(_ thread: ParkedThread, hasFired: Bool = false, at now: Int64) -> Turn {
+            let (step, action) = state.next(for: thread, hasFired: hasFired, now: at(now))
+            return Turn(Done(step), Seen(action))
+        }
+
+        /// A thread that runs a piece.
+        func running(at now: Int64) throws -> ParkedThread {
+            let thread = try #require(submit(at: now).started)
+            #expect(next(thread, at: now).done == .runs)
+            return thread
+        }
+
+        func resign(_ thread: ParkedThread) -> Bool { state.resign(thread) }
+
+        func look(at now: Int64) -> (HandlerThreads.Findings, [Seen]) {
+            let (findings, actions) = state.look(now: at(now))
+            return (findings, actions.map(Seen.init))
+        }
+
+        func rang(_ moment: Int64, at now: Int64) -> Seen { Seen(state.rang(at(moment), now: at(now))) }
+
+        func close() -> [Seen] { state.close().map(Seen.init) }
+    }
+
+    /// What a thread is told, and what is done beside.
+    private struct Turn: Equatable {
+        let done: Done
+        let seen: Seen
+
+        init(_ done: Done, _ seen: Seen = .nothing) { (self.done, self.seen) = (done, seen) }
+    }
+
+    private enum Done: Equatable {
+        case runs, ends
+        case fires(Int)
+        case parks(until: Moment?)
+
+        init(_ step: ThreadsState.Step) {
+            self =
+                switch step {
+                case .run: .runs
+                case .fire(let jobs): .fires(jobs.count)
+                case .park(let until): .parks(until: until)
+                case .end: .ends
+                }
+        }
+    }
+
+    private enum Seen: Equatable {
+        case nothing
+        case wakes(ParkedThread)
+        case starts(ParkedThread)
+        case rings(Moment)
+
+        init(_ action: ThreadsState.Action) {
+            self =
+                switch action {
+                case .none: .nothing
+                case .wake(let thread): .wakes(thread)
+                case .start(let thread): .starts(thread)
+                case .ring(let moment): .rings(moment)
+                }
+        }
+
+        static func == (a: Seen, b: Seen) -> Bool {
+            switch (a, b) {
+            case (.nothing, .nothing): true
+            case (.wakes(let a), .wakes(let b)), (.starts(let a), .starts(let b)): a === b
+            case (.rings(let a), .rings(let b)): a == b
+            case (.nothing, _), (.wakes, _), (.starts, _), (.rings, _): false
+            }
+        }
+
+        var started: ParkedThread? { if case .starts(let thread) = self { thread } else { nil } }
+    }
+
+    @Test func `a sleep ends when it is due, and not before`() throws {
+        let pool = Pool(width: 1)
+        let thread = try pool.running(at: 0)
+        #expect(pool.sleep(until: 10) == .nothing, "there is no other thread, and this one will look")
+        #expect(pool.next(thread, at: 9).done == .parks(until: at(10)))
+        #expect(pool.resign(thread))
+        #expect(pool.next(thread, at: 10).done == .fires(1))
+        #expect(pool.next(thread, hasFired: true, at: 11).done == .parks(until: nil))
+    }
+
+    @Test func `one of the threads that have nothing to do waits for what is due next`() throws {
+        let pool = Pool(width: 3)
+        let busy = try pool.running(at: 0)
+        let keeper = try #require(pool.sleep(until: 10).started)
+        #expect(pool.next(keeper, at: 1).done == .parks(until: at(10)))
+        #expect(pool.sleep(until: 20) == .nothing, "later is soon enough")
+        #expect(pool.sleep(until: 5) == .wakes(keeper))
+        #expect(pool.next(keeper, at: 2).done == .parks(until: at(5)))
+        #expect(pool.next(busy, at: 3) == Turn(.parks(until: nil), .nothing), "one is enough")
+        #expect(pool.resign(keeper))
+        #expect(pool.next(keeper, at: 5) == Turn(.fires(1), .wakes(busy)), "now another one keeps time")
+        #expect(pool.next(busy, at: 5).done == .parks(until: at(10)))
+    }
+
+    @Test func `a keeper that gets a piece is followed by another`() throws {
+        let pool = Pool(width: 2)
+        let first = try pool.running(at: 0)
+        let keeper = try #require(pool.sleep(until: 10).started)
+        #expect(pool.next(keeper, at: 0).done == .parks(until: at(10)))
+        #expect(pool.submit(at: 1) == .wakes(keeper))
+        #expect(pool.next(keeper, at: 1) == Turn(.runs, .nothing), "all threads run, and look when they are through")
+        #expect(pool.next(first, at: 2).done == .parks(until: at(10)))
+    }
+
+    @Test func `a keeper whose moment comes as it is woken takes the signal`() throws {
+        let pool = Pool(width: 2)
+        _ = try pool.running(at: 0)
+        let keeper = try #require(pool.sleep(until: 10).started)
+        #expect(pool.next(keeper, at: 0).done == .parks(until: at(10)))
+        #expect(pool.submit(at: 10) == .wakes(keeper))
+        #expect(!pool.resign(keeper), "or the signal would be there when it next sleeps")
+        #expect(pool.next(keeper, at: 10).done == .fires(1), "the sleep and the piece came at the same time")
+    }
+
+    @Test func `of a piece and a sleep the one that waits longer goes first`() throws {
+        let pool = Pool(width: 1)
+        let thread = try pool.running(at: 0)
+        _ = pool.submit(at: 4)
+        _ = pool.sleep(until: 5)
+        _ = pool.submit(at: 6)
+        var order: [Done] = []
+        for _ in 0..<3 { order.append(pool.next(thread, hasFired: order.last == .fires(1), at: 7).done) }
+        #expect(order == [.runs, .fires(1), .runs])
+    }
+
+    @Test func `a thread that ends sleeps takes the first piece that this brings, and others the rest`() throws {
+        let pool = Pool(width: 2)
+        let other = try pool.running(at: 0)
+        let keeper = try #require(pool.sleep(until: 1).started)
+        #expect(pool.sleep(until: 1) == .nothing)
+        #expect(pool.next(keeper, at: 0).done == .parks(until: at(1)))
+        #expect(pool.next(other, at: 0).done == .parks(until: nil))
+        #expect(pool.resign(keeper))
+        #expect(pool.next(keeper, at: 1) == Turn(.fires(2)))
+        #expect(pool.submit(at: 1) == .nothing)
+        #expect(pool.submit(at: 1) == .wakes(other))
+        #expect(pool.next(keeper, hasFired: true, at: 1).done == .runs)
+        #expect(pool.next(other, at: 1).done == .runs)
+    }
+
+    @Test func `what is due is served in place of threads that are held, and counts as lag`() throws {
+        let pool = Pool(width: 1, reserve: 4)
+        _ = try pool.running(at: 0)
+        #expect(pool.sleep(until: 100) == .nothing)
+        #expect(pool.look(at: 99).0.lag == .zero)
+        #expect(pool.look(at: 130).0.lag == .milliseconds(30))
+        let (findings, seen) = pool.look(at: 600)
+        #expect(findings.holds.count == 1)
+        let another = try #require(seen.lazy.compactMap(\.started).first)
+        #expect(pool.next(another, at: 600).done == .fires(1))
+    }
+
+    @Test func `one waits in place of threads that are held for what is not due yet`() throws {
+        let pool = Pool(width: 1, reserve: 4)
+        _ = try pool.running(at: 0)
+        _ = pool.sleep(until: 5_000)
+        let another = try #require(pool.look(at: 600).1.lazy.compactMap(\.started).first)
+        #expect(pool.next(another, at: 600).done == .parks(until: at(5_000)))
+    }
+
+    @Test func `very many that are due together are shared out`() throws {
+        let pool = Pool(width: 2)
+        let first = try pool.running(at: 0)
+        let second = try #require(pool.sleep(until: 10).started)
+        #expect(pool.next(second, at: 0).done == .parks(until: at(10)))
+        for _ in 1..<100 { #expect(pool.sleep(until: 10) == .nothing) }
+        #expect(pool.next(first, at: 10) == Turn(.fires(32), .wakes(second)))
+        #expect(!pool.resign(second))
+        #expect(pool.next(second, at: 10).done == .fires(32))
+        #expect(pool.next(first, hasFired: true, at: 10).done == .fires(32))
+        #expect(pool.next(first, hasFired: true, at: 10).done == .fires(4))
+    }
+
+    @Test func `what sleeps in a closed pool is run at its time, by a thread that comes for it and ends`() throws {
+        let pool = Pool(width: 2)
+        let thread = try pool.running(at: 0)
+        let keeper = try #require(pool.sleep(until: 10_000).started)
+        #expect(pool.next(keeper, at: 0).done == .parks(until: at(10_000)))
+        #expect(pool.close() == [.wakes(keeper), .rings(at(10_000))])
+        #expect(pool.next(keeper, at: 1) == Turn(.ends, .nothing))
+        #expect(pool.sleep(until: 20_000) == .nothing, "it will be looked for then")
+        #expect(pool.sleep(until: 5_000) == .rings(at(5_000)))
+        #expect(pool.next(thread, at: 2) == Turn(.ends, .nothing))
+        let late = try #require(pool.rang(5_000, at: 5_001).started)
+        #expect(pool.next(late, at: 5_001) == Turn(.fires(1), .rings(at(10_000))))
+        #expect(pool.next(late, hasFired: true, at: 5_001) == Turn(.ends))
+        let later = try #require(pool.rang(10_000, at: 10_000).started)
+        #expect(pool.next(later, at: 10_000) == Turn(.fires(1), .rings(at(20_000))))
+        #expect(pool.next(later, hasFired: true, at: 10_000) == Turn(.ends, .nothing))
+    }
+
+    /// Threads that run pieces of some milliseconds, and sleeps of some more, in a time of their own.
+    @Test(arguments: 0..<30 as Range<UInt64>)
+    func `a sleep ends late, and a piece waits, only while every thread runs`(_ seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let width = 1 + Int(seed % 4)
+        // From threads that mostly sleep to threads that never do.
+        let load = [1, 5, 20][Int(seed % 3)]
+        let pool = Pool(width: width)
+        var (dues, fired, ran, submitted) = ([Int64](), 0, 0, 0)
+        var asking: [ParkedThread] = []
+        var busy: [(thread: ParkedThread, until: Int64)] = []
+        var keeper: (thread: ParkedThread, until: Moment)?
+        func act(_ seen: Seen) {
+            switch seen {
+            case .nothing: break
+            case .wakes(let thread), .starts(let thread): asking.append(thread)
+            case .rings: Issue.record("the pool is open")
+            }
+        }
+        for now in 0..<1_500 as Range<Int64> {
+            if now < 150 {
+                if Int.random(in: 0..<20, using: &random) < load {
+                    act(pool.submit(at: now))
+                    submitted += 1
+                }
+                if Int.random(in: 0..<20, using: &random) < load {
+                    let due = now + .random(in: -2...40, using: &random)
+                    dues.append(due)
+                    act(pool.sleep(until: due))
+                }
+            }
+            if let idle = keeper, idle.until <= at(now) {
+                if pool.resign(idle.thread) { asking.append(idle.thread) }
+                keeper = nil
+            }
+            asking += busy.filter { $0.until <= now }.map(\.thread)
+            busy.removeAll { $0.until <= now }
+            while let thread = asking.popLast() {
+                var hasFired = false
+                asked: while true {
+                    let turn = pool.next(thread, hasFired: hasFired, at: now)
+                    act(turn.seen)
+                    hasFired = false
+                    switch turn.done {
+                    case .fires(let count):
+                        fired += count
+                        hasFired = true
+                        #expect(fired <= dues.count { $0 <= now }, "none too early")
+                        for _ in 0..<count { act(pool.submit(at: now)) }
+                        submitted += count
+                    case .runs:
+                        ran += 1
+                        busy.append((thread, now + .random(in: 0...5, using: &random)))
+                        break asked
+                    case .parks(let until):
+                        if let until { keeper = (thread, until) }
+                        break asked
+                    case .ends: Issue.record("none is too many")
+                    }
+                }
+            }
+            if fired < dues.count(where: { $0 <= now }) || ran < submitted { #expect(busy.count == width) }
+        }
+        #expect(fired == dues.count && ran == submitted, "each once")
+    }
+}
