@@ -4,15 +4,18 @@ import Synchronization
 
 /// A PostgreSQL client over libpq for a program that sends many requests at once over few connections.
 ///
-/// One thread owns all connections. Each request is one transaction of one or more statements, sent without waiting for the
-/// answers to those before it (pipeline mode), so a connection carries a thousand requests in flight. Connecting happens
-/// on its own and is tried again for ever; requests wait for it up to their deadline.
+/// One thread drives all connections, and while it sleeps a caller sends his request himself; see ``Helm``. Each request is one
+/// transaction of one or more statements, sent without waiting for the answers to those before it (pipeline mode), so a
+/// connection carries a thousand requests in flight. Connecting happens on its own and is tried again for ever; requests wait
+/// for it up to their deadline.
 ///
 /// A request ends in one of three ways, and the error's code says which: it succeeded; it had no effect; or the
 /// connection broke after it was sent (`unknownOutcome`). A request that was not sent yet is simply sent on the next connection.
 package final class PQClient: Sendable {
     package let options: PQOptions
-    private let mailbox = Mailbox()
+    private let mailbox: Mailbox
+    private let reactorThread: ReactorThread
+    private let helm: Helm
     private let sightings = PoolerSightings()
     private let lastSubscription = Atomic<Int>(0)
 
@@ -21,9 +24,10 @@ package final class PQClient: Sendable {
             (1...PQOptions.limit).contains(options.connections + options.dedicated.count),
             "a client has 1 to \(PQOptions.limit) connections")
         self.options = options
-        let thread = Thread { [mailbox, sightings] in
-            Reactor(options: options, mailbox: mailbox, sightings: sightings).serve()
-        }
+        mailbox = Mailbox()
+        reactorThread = ReactorThread(mailbox)
+        helm = Helm(options: options, mailbox: mailbox, thread: reactorThread, sightings: sightings)
+        let thread = Thread { [helm] in helm.serve() }
         thread.name = "martlet-postgres"
         thread.start()
     }
@@ -32,6 +36,9 @@ package final class PQClient: Sendable {
     package var isPooled: Bool { sightings.isPooled }
 
     deinit { _ = mailbox.post(.close({})) }
+
+    /// The thread on which answers and notifications arrive, for tasks that only pass them on.
+    package var ioThread: any TaskExecutor { reactorThread }
 
     // MARK: Requests
 
@@ -124,7 +131,7 @@ package final class PQClient: Sendable {
     }
 
     private func submit(_ request: Request) {
-        if !mailbox.post(.submit(request)) { request.end(.failure(.closed)) }
+        if !helm.submit(request) { request.end(.failure(.closed)) }
     }
 
     // MARK: Copying

@@ -218,6 +218,8 @@ package final class PostgresStore: JobStore {
         hinting.listen(tell, ended: ended)
     }
 
+    package var claimThread: (any TaskExecutor)? { database.client.ioThread }
+
     package var hintsAreCertain: Bool { hinting.areCertain }
 
     package var seesDeath: Bool { false }

@@ -235,6 +235,8 @@ package final class SQLiteStore: JobStore {
     }
 
     /// Asking costs next to nothing here.
+    package var claimThread: (any TaskExecutor)? { writer.thread }
+
     package var hintsAreCertain: Bool { false }
 
     package var seesDeath: Bool { true }

@@ -101,6 +101,10 @@ package protocol JobStore: Sendable {
     ///   - ended: the store was closed.
     func onHint(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch
 
+    /// The thread on which hints come, and the answers of claims: who waits and claims there has nobody to wake on the way. The
+    /// rest of the store waits meanwhile, so only what is short may run there, and never what calls users' code. Nil: any.
+    var claimThread: (any TaskExecutor)? { get }
+
     /// Whether a worker whose last claim brought nothing may poll seldom, because all that is appended from then on comes with a
     /// hint, as far as can be known.
     var hintsAreCertain: Bool { get }
@@ -116,6 +120,8 @@ package protocol JobStore: Sendable {
 }
 
 extension JobStore {
+    package var claimThread: (any TaskExecutor)? { nil }
+
     package func heartbeat(_ worker: WorkerID) throws(StoreError) -> HeartbeatReply {
         try heartbeat(worker, report: nil)
     }

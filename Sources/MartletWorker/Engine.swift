@@ -19,7 +19,6 @@ final class Engine: Sendable {
     private let heart: Heart
     private let control: Control
     private let memory: MemoryWatch?
-    private let promoterWake = Signal()
     private let keeperWake = Signal()
     private let claimerPause = Signal()
 
@@ -88,16 +87,12 @@ final class Engine: Sendable {
             pause: claimerPause
         ) { [control] in control.stop(.graceful) }
         let promoter = Promoter(
-            store: store, access: access, floor: floor, herald: herald, poll: configuration.poll, wake: promoterWake)
+            store: store, access: access, floor: floor, herald: herald, poll: configuration.poll, wake: floor.stirred)
         let keeper = Keeper(
             store: store, recovery: recovery, access: access, floor: floor, herald: herald, configuration: configuration,
             wake: keeperWake)
         return Parts(
-            hints: store.onHint(
-                { [floor, promoterWake] in
-                    floor.hint()
-                    promoterWake.raise()
-                }, ended: {}),
+            hints: store.onHint({ [floor] in floor.hint() }, ended: {}),
             claimer: Task.detached { await claimer.run() },
             promoter: Task.detached { await promoter.run() },
             keeper: Task.detached { await keeper.run() },
@@ -115,7 +110,7 @@ final class Engine: Sendable {
         memory?.stop()
         floor.stop()
         claimerPause.raise()
-        promoterWake.raise()
+        floor.stirred.raise()
         keeperWake.raise()
         parts.hints.end()
         await emptyFloor(mode)

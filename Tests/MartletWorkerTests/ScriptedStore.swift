@@ -1,3 +1,4 @@
+import Dispatch
 import MartletCore
 import MartletStore
 import Synchronization
@@ -26,6 +27,8 @@ final class ScriptedStore: JobStore {
         var lastJob: Int64 = 0
 
         var claims: [ClaimRequest] = []
+        /// Of each claim, whether it was asked on the claim thread.
+        var claimPlaces: [Bool] = []
         var leases: [Lease] = []
         var settlements: [Settlement] = []
         var flushes: [Int] = []
@@ -43,6 +46,9 @@ final class ScriptedStore: JobStore {
 
     private let script = Mutex(Script())
     private let hints = HintBoard()
+    private let thread: SomeThread?
+
+    init(thread: SomeThread? = nil) { self.thread = thread }
 
     @discardableResult
     func change<T: Sendable>(_ body: (inout sending Script) -> sending T) -> T { script.withLock { body(&$0) } }
@@ -106,8 +112,10 @@ final class ScriptedStore: JobStore {
     func claim(_ request: ClaimRequest) async throws(StoreError) -> [Lease] {
         try check()
         await hold { $0.holdsClaims }
+        let isInPlace = thread?.isHere == true
         return change { script in
             script.claims.append(request)
+            script.claimPlaces.append(isInPlace)
             var left = request.limit
             var leases: [Lease] = []
             for want in request.wants {
@@ -205,6 +213,7 @@ final class ScriptedStore: JobStore {
     func onHint(_ tell: @escaping @Sendable () -> Void, ended: @escaping @Sendable () -> Void) -> HintWatch {
         hints.listen(tell, ended: ended)
     }
+    var claimThread: (any TaskExecutor)? { thread }
     var hintsAreCertain: Bool { script.withLock { $0.hintsAreCertain } }
     var seesDeath: Bool { true }
 
@@ -226,4 +235,19 @@ final class ScriptedStore: JobStore {
     func workers() async throws(StoreError) -> [WorkerSummary] { throw notAsked }
     func diagnose() async throws(StoreError) -> [Finding] { throw notAsked }
     func close() async {}
+}
+
+/// One thing at a time, and known by those who are there.
+final class SomeThread: TaskExecutor {
+    private let queue = DispatchQueue(label: "claims")
+    private let key = DispatchSpecificKey<Bool>()
+
+    init() { queue.setSpecific(key: key, value: true) }
+
+    var isHere: Bool { DispatchQueue.getSpecific(key: key) == true }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
 }

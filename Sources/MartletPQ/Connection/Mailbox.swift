@@ -15,10 +15,13 @@ enum Letter: Sendable {
     case unsubscribe(Int)
     /// A subscription's own request has ended.
     case subscriptionAnswered(Int, generation: Int, SubscriptionAnswer)
+    /// A piece of a task that has chosen the I/O thread.
+    case run(UnownedJob)
     case close(@Sendable () -> Void)
 }
 
-/// Wakes the I/O thread only when it sleeps: while it is at work, a letter costs a lock and no system call.
+/// Wakes the I/O thread only when it sleeps: while it is at work, a letter costs a lock and no system call. A caller who finds
+/// it asleep may also do himself what he has to ask for; see ``Helm``.
 final class Mailbox: Sendable {
     private struct State {
         var letters: [Letter] = []
@@ -54,6 +57,17 @@ final class Mailbox: Sendable {
             return state.letters
         }
     }
+
+    /// - Returns: whether the I/O thread was asleep, and is taken for awake from now on: the caller acts in its place.
+    func standIn() -> Bool {
+        state.withLock { state in
+            defer { state.isAsleep = false }
+            return state.isAsleep && !state.isClosed
+        }
+    }
+
+    /// The I/O thread shall look again, asleep or not.
+    func wake() { eventfd_write(descriptor, 1) }
 
     /// - Returns: whether there is nothing to do, and the next letter will wake.
     func fallAsleep() -> Bool {

@@ -1,8 +1,8 @@
 import CMartletLinux
 import Glibc
 
-/// epoll, with a number for each descriptor.
-final class Poller {
+/// epoll, with a number for each descriptor. What is watched may change while somebody waits.
+final class Poller: Sendable {
     struct Event {
         let number: Int
         let isReadable: Bool
@@ -10,7 +10,6 @@ final class Poller {
     }
 
     private let descriptor: Int32
-    private var buffer = [epoll_event](repeating: epoll_event(), count: 16)
 
     init() {
         descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
@@ -36,6 +35,7 @@ final class Poller {
 
     /// - Parameter milliseconds: -1 waits for ever.
     func wait(milliseconds: Int32) -> [Event] {
+        var buffer = [epoll_event](repeating: epoll_event(), count: 16)
         let count = epoll_wait(descriptor, &buffer, Int32(buffer.count), milliseconds)
         guard count > 0 else { return [] }
         return buffer[..<Int(count)].map { event in

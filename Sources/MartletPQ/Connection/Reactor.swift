@@ -1,12 +1,14 @@
 import CPostgres
 import Glibc
 
-/// The I/O thread: owns every connection of a client, and runs nothing else but the resumption of those who wait.
+/// The I/O thread: owns every connection of a client, and runs nothing else but the resumption of those who wait, and tasks
+/// that have chosen it; see ``ReactorThread``. Under the lock of its ``Helm``.
 final class Reactor {
     let options: PQOptions
     let mailbox: Mailbox
+    private let thread: ReactorThread
     private let sightings: PoolerSightings
-    private let poller = Poller()
+    private let poller: Poller
     private var pools: [Lane: Pool] = [:]
     var listeners: [Int: Pool] = [:] {
         didSet { allPools = Array(pools.values) + Array(listeners.values) }
@@ -16,12 +18,16 @@ final class Reactor {
     private var lastLink = 0
     private var random = SystemRandomNumberGenerator()
     private var closing: (@Sendable () -> Void)?
+    /// When the I/O thread will look by itself.
+    private var wakes = Moment.never
 
     /// The number under which the poller reports the mailbox; links count from 1.
     private static let mailboxNumber = 0
 
-    init(options: PQOptions, mailbox: Mailbox, sightings: PoolerSightings) {
+    init(options: PQOptions, mailbox: Mailbox, poller: Poller, thread: ReactorThread, sightings: PoolerSightings) {
         self.options = options
+        self.poller = poller
+        self.thread = thread
         self.sightings = sightings
         self.mailbox = mailbox
         poller.add(mailbox.descriptor, number: Self.mailboxNumber)
@@ -47,16 +53,29 @@ final class Reactor {
 
     // MARK: The loop
 
-    func serve() {
-        while true {
+    /// What happened, and what is to be done for it.
+    /// - Returns: for how many milliseconds there is nothing to do, -1 without end; nil: never again.
+    func turn(_ events: [Poller.Event]) -> Int32? {
+        mailbox.wakeUp()
+        handle(events)
+        repeat {
             for letter in mailbox.take() { read(letter) }
             for pool in allPools { serve(pool, now: .now) }
-            if closing != nil, isIdle { return end() }
-            guard mailbox.fallAsleep() else { continue }
-            let events = poller.wait(milliseconds: timeout(now: .now))
-            mailbox.wakeUp()
-            handle(events)
-        }
+            if closing != nil, isIdle {
+                end()
+                return nil
+            }
+        } while !mailbox.fallAsleep()
+        wakes = nextEvent
+        return wakes == .never ? -1 : Int32(clamping: max(0, (wakes - .now).wholeMilliseconds))
+    }
+
+    /// In place of the I/O thread, which sleeps.
+    func send(_ request: Request) {
+        submit(request)
+        if let pool = pools[request.lane] { serve(pool, now: .now) }
+        // It has to look after what has come meanwhile, and after what ends sooner than it would wake.
+        if !mailbox.fallAsleep() || nextEvent < wakes { mailbox.wake() }
     }
 
     private func handle(_ events: [Poller.Event]) {
@@ -86,7 +105,7 @@ final class Reactor {
         probe(pool, now: now)
     }
 
-    private func timeout(now: Moment) -> Int32 {
+    private var nextEvent: Moment {
         var next = Moment.never
         for pool in allPools {
             next = min(next, pool.backlog.nextEvent)
@@ -97,8 +116,7 @@ final class Reactor {
                 }
             }
         }
-        guard next != .never else { return -1 }
-        return Int32(clamping: max(0, (next - now).wholeMilliseconds))
+        return next
     }
 
     // MARK: Letters
@@ -122,6 +140,7 @@ final class Reactor {
         case .unsubscribe(let number): unsubscribe(number)
         case .subscriptionAnswered(let number, let generation, let answer):
             subscriptionAnswered(number, generation, answer)
+        case .run(let job): thread.run(job)
         case .close(let done): close(done)
         }
     }
@@ -286,6 +305,7 @@ final class Reactor {
             case .connected(_, .success(let handle)): pq.PQfinish(handle.pointer)
             case .copyChunk(_, _, _, let taken): taken(false)
             case .subscribe(let subscription): subscription.ended()
+            case .run(let job): thread.runElsewhere(job)
             case .close(let done): done()
             case .connected(_, .failure), .cancel, .cancelDone, .copyEnd, .unsubscribe, .subscriptionAnswered: break
             }

@@ -1,7 +1,7 @@
 /// The data of one COPY between its producer and the connection: one chunk at a time, so that a producer that is faster
 /// than the server waits.
 final class CopyFeed: @unchecked Sendable {
-    // Sendable: made by the caller, from then on touched by the I/O thread alone.
+    // Sendable: made by the caller, from then on touched by whoever holds the helm.
     enum Ending: Equatable { case complete, abandoned(String) }
 
     private var chunk: (bytes: [UInt8], taken: @Sendable (Bool) -> Void)?

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// One request of a caller, on its way to the I/O thread and back.
+/// One request of a caller, on its way to a connection and back.
 final class Request: Sendable {
     enum Work: Sendable {
         /// Together one transaction.
@@ -17,7 +17,7 @@ final class Request: Sendable {
     let deadline: Moment
     /// How long it waits for a connection while there is none; nil: up to its deadline.
     let patience: Duration?
-    /// Called once, on the I/O thread, which must not be kept.
+    /// Called once, mostly on the I/O thread, which must not be kept; see ``Helm``.
     private let finish: @Sendable (Result<[Rows], PQError>) -> Void
     private let isCancelled = Atomic<Bool>(false)
 

@@ -26,6 +26,7 @@ final class Writer: Sendable {
     private let busyTimeout: Duration
     private let pending = Mutex(CommitQueue<Operation>())
     private let watch: ChangeWatch
+    let thread: WriterThread
     private let stopped = DispatchGroup()
     private let checkpointer: Checkpointer
     private let synchronous = SynchronousSetting()
@@ -35,6 +36,7 @@ final class Writer: Sendable {
     init(files: DatabaseFiles, database: DatabaseQueue, lock: WriteLock, watch: ChangeWatch, options: SQLiteOptions) {
         self.files = files
         self.watch = watch
+        self.thread = WriterThread(watch)
         self.database = database
         self.lock = lock
         clock = options.clock
@@ -116,12 +118,10 @@ final class Writer: Sendable {
     private func serve() {
         while true {
             watch.sleep()
-            while !pending.withLock({ $0.isEmpty }) {
-                serveGroup()
-                watch.look()
-            }
+            while serveOnce() { watch.look() }
             if pending.withLock({ $0.isFinished }) { break }
         }
+        thread.close()
         takeTurn()
         do { try database.close() } catch {
             // An open statement would be our mistake; the process is about to let go of the file anyway.
@@ -130,21 +130,33 @@ final class Writer: Sendable {
         lock.release()
     }
 
+    /// - Returns: whether there was anything to do.
+    private func serveOnce() -> Bool {
+        let hasRun = thread.run()
+        guard !pending.withLock({ $0.isEmpty }) else { return hasRun }
+        serveGroup()
+        return true
+    }
+
     private func serveGroup() {
-        takeTurn()
+        let hasWaited = takeTurn()
         let group = pending.withLock { $0.take() }
-        database.unsafeReentrantWrite { db in commit(group, db) }
+        // Another process has just written: mostly what a look before the transaction would ask for, so it would be in vain.
+        database.unsafeReentrantWrite { db in commit(hasWaited ? group : group.filter { !$0.isAnswered(db) }, db) }
         lock.release()
         for operation in group { operation.deliver() }
     }
 
     /// While another process keeps its turn, operations whose time is over fail; we go on waiting for those that come.
-    private func takeTurn() {
-        guard !lock.tryTake() else { return }
+    /// - Returns: whether another process had its turn before.
+    @discardableResult
+    private func takeTurn() -> Bool {
+        guard !lock.tryTake() else { return false }
         isWaiting.store(true, ordering: .sequentiallyConsistent)
         watchTheWait()
         lock.take()
         isWaiting.store(false, ordering: .sequentiallyConsistent)
+        return true
     }
 
     /// One thread watches over many waits: turns come in microseconds, and it is needed only when one does not come. A thread
@@ -172,8 +184,7 @@ final class Writer: Sendable {
         }
     }
 
-    private func commit(_ group: [Operation], _ db: Database) {
-        let needed = group.filter { !$0.isAnswered(db) }
+    private func commit(_ needed: [Operation], _ db: Database) {
         guard !needed.isEmpty else { return }
         do {
             try transaction(needed, db)

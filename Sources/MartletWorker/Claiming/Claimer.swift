@@ -19,6 +19,7 @@ struct Claimer {
         var due: Duration?
         var isGoing = true
         var hasRemembered = false
+        var decided: IntakeState.Action?
         while isGoing {
             guard let session = floor.session else {
                 if floor.isStopping { return }
@@ -29,11 +30,14 @@ struct Claimer {
                 isGoing = await register(&backoff)
                 continue
             }
-            switch floor.next() {
+            switch decided.take() ?? floor.next() {
             case .claim(let plan):
-                isGoing = await claim(plan, session, &backoff)
+                isGoing = await answered(await ask(plan, session), plan, session, &backoff)
             case .wait(let until):
-                await floor.hungry.wait(atMost: until.map { $0 - .now } ?? configuration.poll)
+                switch await vigil.keep(until, session, ask) {
+                case .decided(let action): decided = action
+                case .answered(let answer, let plan): isGoing = await answered(answer, plan, session, &backoff)
+                }
             case .confirmQuiet:
                 isGoing = await confirmQuiet(&backoff, &due)
             case .drained:
@@ -78,21 +82,27 @@ struct Claimer {
         }
     }
 
-    private func claim(_ plan: IntakeState.Plan, _ session: FloorState.Session, _ backoff: inout Backoff) async -> Bool {
+    private var vigil: Vigil { Vigil(store: store, access: access, floor: floor, herald: herald, poll: configuration.poll) }
+
+    private func ask(_ plan: IntakeState.Plan, _ session: FloorState.Session) async -> Vigil.Answer {
         let request = ClaimRequest(
             worker: session.worker,
             wants: plan.wants.map { ClaimRequest.Want(kind: floor.handlers[$0.kind].kind, limit: $0.limit) },
             queues: configuration.queues, limit: plan.limit)
+        do throws(StoreError) { return .success(try await store.claim(request)) } catch { return .failure(error) }
+    }
+
+    private func answered(
+        _ answer: Vigil.Answer, _ plan: IntakeState.Plan, _ session: FloorState.Session, _ backoff: inout Backoff
+    ) async -> Bool {
         do {
-            let leases = try await store.claim(request)
+            let leases = try answer.get()
             access.succeeded(.claim)
             backoff.reset()
             if !leases.isEmpty {
                 herald.tell(.claimed(leases: leases.count, jobs: leases.reduce(0) { $0 + $1.jobs.count }))
             }
-            // Of kinds it did not ask for, their slots being taken, nobody was told that it sleeps.
-            let askedForAll = plan.wants.count == floor.handlers.count
-            floor.accept(leases, session: session, isCertain: leases.isEmpty && askedForAll && store.hintsAreCertain)
+            vigil.accept(leases, plan, session)
             if floor.isSparing, await until({ await floor.settler.wroteDue(within: $0) }) { floor.spared() }
             return true
         } catch {

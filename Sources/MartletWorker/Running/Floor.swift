@@ -10,6 +10,9 @@ final class Floor: Sendable {
     let settler: Settler
     /// There may be something to claim.
     let hungry = Signal()
+    /// Something was hinted at, and looked for among what can be claimed: that is what it mostly is, and what somebody waits for.
+    let stirred = Signal()
+    private let isStirred = Atomic(false)
     /// Looks after what runs, from outside the pool.
     let watch = Beat()
     /// Raised when the last runner ended.
@@ -48,7 +51,18 @@ final class Floor: Sendable {
 
     // MARK: Claims
 
-    func next() -> IntakeState.Action { state.withLock { $0.next(now: .now) } }
+    func next() -> IntakeState.Action {
+        let action = state.withLock { $0.next(now: .now) }
+        switch action {
+        case .wait: passOn()
+        case .claim, .confirmQuiet, .drained, .stopped: break
+        }
+        return action
+    }
+
+    private func passOn() {
+        if isStirred.exchange(false, ordering: .relaxed) { stirred.raise() }
+    }
 
     func unanswered() { state.withLock { $0.unanswered(now: .now) } }
 
@@ -64,6 +78,7 @@ final class Floor: Sendable {
 
     func hint() {
         state.withLock { $0.hinted() }
+        isStirred.store(true, ordering: .relaxed)
         hungry.raise()
     }
 
@@ -79,6 +94,12 @@ final class Floor: Sendable {
         }
         carryOut(aftermath)
         if wasEmpty, !aftermath.start.isEmpty { watch.wake() }
+        passOn()
+    }
+
+    /// Whether the registration is still the one that counts, and its leases are ours beyond doubt.
+    func trusts(_ session: FloorState.Session) -> Bool {
+        self.session.map { $0.number == session.number && $0.trust.holds(now: .now) } ?? false
     }
 
     /// See ``FloorState/isSparing``.

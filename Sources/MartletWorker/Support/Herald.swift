@@ -5,6 +5,8 @@ import Synchronization
 final class Herald: Sendable {
     /// Whether anybody wants events about single jobs that ended well.
     let wantsJobs: Bool
+    /// Whether anybody wants events about claims.
+    let wantsClaims: Bool
     private let observer: (@Sendable (WorkerEvent) -> Void)?
     private let log: WorkerLog
 
@@ -12,6 +14,7 @@ final class Herald: Sendable {
         self.observer = observer
         log = WorkerLog(logger: logger)
         wantsJobs = observer != nil || logger.logLevel <= .debug
+        wantsClaims = observer != nil || logger.logLevel <= .trace
     }
 
     func tell(_ event: WorkerEvent) {
