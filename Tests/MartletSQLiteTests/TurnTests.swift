@@ -50,6 +50,19 @@ import Testing
         }
     }
 
+    /// As a worker does that waits for work there.
+    @Test func `a task that has chosen the writer's thread goes on while that waits for its turn`() async throws {
+        try await withStore(busyTimeout: .milliseconds(300)) { place in
+            let descriptor = try holdTurn(place.path)
+            let error = await withTaskExecutorPreference(place.store.claimThread) {
+                await #expect(throws: StoreError.self) { _ = try await place.store.enqueue([try NewJob(kind: "work")]) }
+            }
+            #expect(error?.code == .unavailable)
+            close(descriptor)
+            #expect(try await place.store.enqueue([try NewJob(kind: "work")]).count == 1)
+        }
+    }
+
     @Test func `closing does not wait for a turn that never comes`() async throws {
         try await withTemporaryDirectory { directory in
             let path = directory.appendingPathComponent("a.db").path

@@ -67,6 +67,28 @@ import Testing
         threads.close()
     }
 
+    @Test(arguments: [true, false])
+    func `a sleep that was cancelled keeps no slot`(isSuspending: Bool) async throws {
+        weak var kept: Slot?
+        do {
+            let slot = Slot(number: 2, work: work(chunk(jobs: 1)), threads: threads)
+            kept = slot
+            let asleep = Task.detached(executorPreference: slot) {
+                if isSuspending {
+                    try await Task.sleep(for: .seconds(3_600), clock: .suspending)
+                } else {
+                    try await Task.sleep(for: .seconds(3_600))
+                }
+            }
+            asleep.cancel()
+            _ = await asleep.result
+        }
+        // Its last piece may just be on its way off the thread.
+        for _ in 0..<6_000 where kept != nil { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(kept == nil)
+        threads.close()
+    }
+
     @Test func `a sleep of nothing, or less, ends`() async throws {
         try await Task.detached(executorPreference: slot) {
             try await Task.sleep(for: .zero)

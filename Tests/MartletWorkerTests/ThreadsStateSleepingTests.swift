@@ -152,8 +152,19 @@ import Testing
         _ = pool.sleep(until: 5)
         _ = pool.submit(at: 6)
         var order: [Done] = []
-        for _ in 0..<3 { order.append(pool.next(thread, hasFired: order.last == .fires(1), at: 7).done) }
+        for _ in 0..<3 { order.append(pool.next(thread, hasFired: order.last == .fires(1), at: 5).done) }
         #expect(order == [.runs, .fires(1), .runs])
+    }
+
+    @Test func `a sleep that is due waits for a thread once, not once more for its task`() throws {
+        let pool = Pool(width: 1)
+        let thread = try pool.running(at: 0)
+        _ = pool.sleep(until: 5)
+        for _ in 0..<3 { #expect(pool.submit(at: 1) == .nothing) }
+        #expect(pool.next(thread, at: 10).done == .fires(1), "its task then takes its place in the queue")
+        _ = pool.sleep(until: 6)
+        #expect(pool.next(thread, hasFired: true, at: 10).done == .runs, "one salvo a piece")
+        #expect(pool.next(thread, at: 10).done == .fires(1))
     }
 
     @Test func `a thread that ends sleeps takes the first piece that this brings, and others the rest`() throws {

@@ -8,7 +8,7 @@ enum ProcessEnvironment {
             let line = String(cString: text)
             // By bytes: what a character is takes tables that a program that has just started has to fetch first.
             if let equals = line.utf8.firstIndex(of: UInt8(ascii: "=")) {
-                all[String(line[..<equals])] = String(line[line.index(after: equals)...])
+                all[String(line[..<equals])] = String(line[line.utf8.index(after: equals)...])
             }
             entry += 1
         }

@@ -72,6 +72,8 @@ final class Reactor {
 
     /// In place of the I/O thread, which sleeps.
     func send(_ request: Request) {
+        // It may have looked once more before it was our turn.
+        mailbox.wakeUp()
         submit(request)
         if let pool = pools[request.lane] { serve(pool, now: .now) }
         // It has to look after what has come meanwhile, and after what ends sooner than it would wake.

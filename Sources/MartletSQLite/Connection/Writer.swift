@@ -140,6 +140,8 @@ final class Writer: Sendable {
 
     private func serveGroup() {
         let hasWaited = takeTurn()
+        // Claims that were decided on meanwhile need not wait for another turn.
+        if hasWaited { thread.run() }
         let group = pending.withLock { $0.take() }
         // Another process has just written: mostly what a look before the transaction would ask for, so it would be in vain.
         database.unsafeReentrantWrite { db in commit(hasWaited ? group : group.filter { !$0.isAnswered(db) }, db) }
@@ -147,7 +149,8 @@ final class Writer: Sendable {
         for operation in group { operation.deliver() }
     }
 
-    /// While another process keeps its turn, operations whose time is over fail; we go on waiting for those that come.
+    /// While another process keeps its turn, operations whose time is over fail, and tasks of this thread go on elsewhere; we
+    /// go on waiting for what comes.
     /// - Returns: whether another process had its turn before.
     @discardableResult
     private func takeTurn() -> Bool {
@@ -181,6 +184,7 @@ final class Writer: Sendable {
             quiet = isWaiting.load(ordering: .sequentiallyConsistent) ? 0 : quiet + 1
             let overdue = pending.withLock { $0.expire(now: clock.sinceBoot()) }
             for operation in overdue { operation.finish(.turnNeverCame(files, busyTimeout)) }
+            if quiet == 0 { thread.lend() }
         }
     }
 

@@ -28,23 +28,29 @@ final class WriterThread: TaskExecutor {
     // MARK: The writer's thread
 
     /// - Returns: whether there was anything to run.
+    @discardableResult
     func run() -> Bool {
-        let jobs = state.withLock { state in
-            defer { state.waiting.removeAll(keepingCapacity: true) }
-            return state.waiting
-        }
+        let jobs = take()
         for job in jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
         return !jobs.isEmpty
     }
 
     /// The thread ends. Tasks that outlive it still have to come to their end.
     func close() {
-        let jobs = state.withLock { state in
-            state.isClosed = true
-            defer { state.waiting = [] }
+        state.withLock { $0.isClosed = true }
+        lend()
+    }
+
+    // MARK: Other threads
+
+    /// The thread is held up, so what waits for it goes on elsewhere.
+    func lend() { for job in take() { runElsewhere(job) } }
+
+    private func take() -> [UnownedJob] {
+        state.withLock { state in
+            defer { state.waiting.removeAll(keepingCapacity: true) }
             return state.waiting
         }
-        for job in jobs { runElsewhere(job) }
     }
 
     private func runElsewhere(_ job: UnownedJob) {

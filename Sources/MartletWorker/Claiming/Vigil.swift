@@ -40,8 +40,10 @@ struct Vigil {
                     await floor.hungry.wait(atMost: moment.map { $0 - .now } ?? poll)
                 case .claim(let plan):
                     let answer = await ask(plan, session)
-                    guard let leases = plain(answer, session) else { return .answered(answer, plan) }
-                    accept(leases, plan, session)
+                    // One moment for both: what is trusted here must be there, too.
+                    let now = Moment.now
+                    guard let leases = plain(answer, session, now: now) else { return .answered(answer, plan) }
+                    accept(leases, plan, session, now: now)
                 case .confirmQuiet, .drained, .stopped:
                     return .decided(action)
                 }
@@ -51,20 +53,21 @@ struct Vigil {
         }
     }
 
-    func accept(_ leases: [Lease], _ plan: IntakeState.Plan, _ session: FloorState.Session) {
+    func accept(_ leases: [Lease], _ plan: IntakeState.Plan, _ session: FloorState.Session, now: Moment = .now) {
         // Of kinds it did not ask for, their slots being taken, nobody was told that it sleeps.
         let askedForAll = plan.wants.count == floor.handlers.count
-        floor.accept(leases, session: session, isCertain: leases.isEmpty && askedForAll && store.hintsAreCertain)
+        let isCertain = leases.isEmpty && askedForAll && store.hintsAreCertain
+        floor.accept(leases, session: session, isCertain: isCertain, now: now)
     }
 
     /// Nil where taking it in may last, or tells somebody.
-    private func plain(_ answer: Answer, _ session: FloorState.Session) -> [Lease]? {
+    private func plain(_ answer: Answer, _ session: FloorState.Session, now: Moment) -> [Lease]? {
         switch answer {
         case .failure: return nil
         case .success(let leases):
             let jobs = leases.reduce(0) { $0 + $1.jobs.count }
             let isPlain = jobs <= Self.few && leases.allSatisfy { $0.jobs.allSatisfy { $0.crashes == 0 } }
-            let isQuiet = !access.isOut && (jobs == 0 || !herald.wantsClaims) && floor.trusts(session)
+            let isQuiet = !access.isOut && (jobs == 0 || !herald.wantsClaims) && floor.trusts(session, now: now)
             return isPlain && isQuiet ? leases : nil
         }
     }

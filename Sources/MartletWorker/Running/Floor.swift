@@ -85,12 +85,12 @@ final class Floor: Sendable {
     /// - Parameters:
     ///   - session: the registration the claim was made under.
     ///   - isCertain: what comes from now on comes with a hint.
-    func accept(_ leases: [Lease], session: FloorState.Session, isCertain: Bool) {
+    func accept(_ leases: [Lease], session: FloorState.Session, isCertain: Bool, now: Moment = .now) {
         // Without trust the leases may be somebody else's before a job has begun.
-        if !(self.session.map { $0.trust.holds(now: .now) } ?? false) { lose(session: session.number, .expired) }
+        if !(self.session.map { $0.trust.holds(now: now) } ?? false) { lose(session: session.number, .expired) }
         let (aftermath, wasEmpty) = state.withLock { state in
             let wasEmpty = state.entries.isEmpty
-            return (state.accept(leases, session: session.number, isCertain: isCertain, now: .now), wasEmpty)
+            return (state.accept(leases, session: session.number, isCertain: isCertain, now: now), wasEmpty)
         }
         carryOut(aftermath)
         if wasEmpty, !aftermath.start.isEmpty { watch.wake() }
@@ -98,8 +98,8 @@ final class Floor: Sendable {
     }
 
     /// Whether the registration is still the one that counts, and its leases are ours beyond doubt.
-    func trusts(_ session: FloorState.Session) -> Bool {
-        self.session.map { $0.number == session.number && $0.trust.holds(now: .now) } ?? false
+    func trusts(_ session: FloorState.Session, now: Moment) -> Bool {
+        self.session.map { $0.number == session.number && $0.trust.holds(now: now) } ?? false
     }
 
     /// See ``FloorState/isSparing``.

@@ -16,13 +16,16 @@
         ) {
             let job = UnownedJob(job)
             if C.self == ContinuousClock.self, let instant = instant as? ContinuousClock.Instant {
-                submit(job, due: Moment(instant))
+                // What is over already waits from now on.
+                submit(job, due: max(Moment(instant), .now))
+            } else if C.self == SuspendingClock.self, let pool = globalConcurrentExecutor as? any SchedulingExecutor {
+                pool.enqueue(ExecutorJob(job), at: instant, tolerance: tolerance, clock: clock)
             } else {
                 // Another clock may go at any pace, so it is asked itself, on Swift's pool.
                 Task.detached {
                     // Nobody cancels this task. Should the clock fail, the sleep is over.
                     do { try await clock.sleep(until: instant, tolerance: tolerance) } catch {}
-                    self.enqueue(job)
+                    globalConcurrentExecutor.enqueue(job)
                 }
             }
         }

@@ -34,6 +34,8 @@ struct ThreadsState {
     /// A thread that fires ends no more sleeps than this before it looks again: some ten microseconds' worth.
     private static let salvo = 32
 
+    private static let late: Duration = .milliseconds(1)
+
     private let width: Int
     private let reserve: Int
     /// As many threads as there may be now.
@@ -117,8 +119,7 @@ struct ThreadsState {
         if active > allowed || threads > allowed && queue.first == nil && due == nil {
             return (leave(thread), keepTime())
         }
-        // Whichever waits longer.
-        if let due, queue.first.map({ due <= $0.since }) ?? true {
+        if let due, firesFirst(due, hasFired: hasFired, now: now) {
             holds[thread.number] = nil
             firing += 1
             let jobs = sleeps.take(now: now, most: Self.salvo)
@@ -136,6 +137,13 @@ struct ThreadsState {
         }
         keeper = (thread, first)
         return (.park(until: first), .none)
+    }
+
+    /// Of what is due and what is queued, whichever waits longer. But the end of a sleep brings a piece, which then waits in the
+    /// queue itself: one that is late goes first, and a piece is run before the next ones.
+    private func firesFirst(_ due: Moment, hasFired: Bool, now: Moment) -> Bool {
+        guard let piece = queue.first else { return true }
+        return due <= piece.since || !hasFired && now >= due + Self.late
     }
 
     private mutating func leave(_ thread: ParkedThread) -> Step {
