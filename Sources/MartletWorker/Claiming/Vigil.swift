@@ -5,8 +5,9 @@ import MartletStore
 ///
 /// A worker that waits is asleep in all its threads. Each one that has to wake between a job's commit and its handler costs as
 /// much as a fifth of the claim: so the one that hears of the job also asks for it, takes it in, and wakes the handler's.
-/// What it does there is short and calls nobody's code; the rest is left to the claimer, whose task goes on elsewhere:
-/// answers that bring many jobs or an error, jobs that are suspect, events that somebody wants to be told.
+/// What it does there is short, but for reading an answer that brings much, and calls nobody's code; the rest is left to the
+/// claimer, whose task goes on elsewhere: answers that bring many jobs or an error, jobs that are suspect, events that somebody
+/// wants to be told.
 struct Vigil {
     typealias Answer = Result<[Lease], StoreError>
 
