@@ -29,7 +29,7 @@ end $$;
 
 -- Completed jobs go with their lease; the newest of a lane stays as its cursor, emptied.
 create function forget_leases(p_before timestamptz, p_limit int) returns bigint language plpgsql
-  set search_path from current set enable_seqscan = off set jit = off as $$
+  set search_path from current set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off as $$
 declare
   v_removed bigint;
 begin
@@ -38,7 +38,7 @@ begin
       l.id = (select n.id from lease n where n.lane = l.lane order by n.lane desc, n.id desc limit 1) as is_cursor
     from lease l where l.finished_at < p_before and (l.count > 0 or l.positions is null)
       and not (l.count = 0 and l.id = (select n.id from lease n where n.lane = l.lane order by n.lane desc, n.id desc limit 1))
-    order by l.id limit greatest(1, least(p_limit, 100)) for no key update skip locked
+    order by l.finished_at limit greatest(1, least(p_limit, 100)) for no key update skip locked
   ), done as (
     select e.position, o.first_segment, o.last_segment from old o, unnest(o.positions) with ordinality e(position, n)
     where (exists (select 1 from result) or exists (select 1 from attempt_error)

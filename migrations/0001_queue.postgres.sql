@@ -100,9 +100,11 @@ create table lease (
 create index lease_cursor on lease (lane, id);
 -- Numbers compress badly, and trying costs an eighth of a claim.
 alter table lease alter positions set storage external, alter endings set storage external, alter times set storage external;
--- Those in which something is open or ended otherwise than well: what stats has to look at.
+-- What retention removes first.
+create index lease_finished on lease (finished_at) where finished_at is not null;
 -- Which leases hold jobs of old segments. A claim adds one entry, whatever it takes.
 create index lease_segment on lease (first_segment) where count > 0;
+-- Those in which something is open or ended otherwise than well: what stats has to look at.
 create index lease_unclean on lease (lane, worker) include (count, completed, open) where completed < count;
 
 -- When the jobs ran whose lease was settled in pieces: a row a piece, so that a piece does not rewrite the others.
