@@ -106,7 +106,6 @@ create function turn_segments(p_now timestamptz, p_completed interval) returns v
   set search_path from current as $$
 declare
   v_current int;
-  v_name text;
   s record;
 begin
   -- One at a time, and nobody waits.
@@ -121,9 +120,7 @@ begin
     end if;
     update segment set opened_at = p_now where number = v_current and opened_at is null;
     if not exists (select 1 from segment where number = v_current + 1) then
-      v_name := 'job_' || v_current + 1;
-      execute format('create table %I (like job including defaults)', v_name);
-      execute format('alter table job attach partition %I for values in (%s)', v_name, v_current + 1);
+      perform make_segment(v_current + 1);
       insert into segment values (v_current + 1, null);
     end if;
   exception when lock_not_available or deadlock_detected then
