@@ -22,6 +22,8 @@ create sequence lease_number;
 create sequence segment_number;      -- where enqueue writes; its partition is committed before the number is set
 create sequence promoted_upto;       -- microseconds since 1970: everything due before has been promoted, as far as is known
 create sequence promoted_fully;      -- when promotion last looked at everything, in case something came in late
+create sequence forgotten_upto;      -- and everything that ended before has been removed, as far as is known
+create sequence forgotten_fully;
 
 -- One queue, kind and priority.
 create table lane (
