@@ -16,9 +16,9 @@ begin
   if pg_current_xact_id_if_assigned() is null then perform set_config('synchronous_commit', 'off', true); end if;
 end $$;
 
--- Promotion and retention look from where they last were, so that they do not step over their own dead rows again and again,
--- which nobody may clean up while somebody holds a snapshot; and now and then everywhere, for what came in behind them. Notes that
--- the latter has been done since p_begin: the longer it took, the longer until the next one.
+-- Dead rows may not be cleaned up while somebody holds a snapshot. So promotion and retention look from where they last were,
+-- and do not step over their own again and again; and only now and then everywhere, for what came in behind them. Notes that the
+-- latter has been done since p_begin: the longer it took, the longer until the next one.
 create function looked_everywhere(p_noted regclass, p_begin timestamptz) returns void language plpgsql
   set search_path from current as $$
 declare

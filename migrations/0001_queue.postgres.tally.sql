@@ -31,11 +31,17 @@ create trigger count_added after insert on failed referencing new table as chang
 create trigger count_removed after delete on failed referencing old table as changed
   for each statement execute function count_change();
 
--- Makes one row of many, lane by lane. What somebody else is just adding up is left to him.
+create sequence added_up;             -- when that was last done, in microseconds since 1970; see looked_everywhere()
+
+-- Makes one row of many, lane by lane, every ten seconds. What somebody else is just adding up is left to him.
 create function add_up() returns void language plpgsql set search_path from current set jit = off as $$
 declare
-  v_lanes int[] := array(select lane from tally group by lane having count(*) > 16);
+  v_now timestamptz := clock();
+  v_lanes int[];
 begin
+  if (select last_value from added_up) + 10000000 > extract(epoch from v_now) * 1000000 then return; end if;
+  v_lanes := array(select lane from tally group by lane having count(*) > 16);
+  perform looked_everywhere('added_up', v_now);
   if cardinality(v_lanes) = 0 then return; end if;
   with gone as (
     delete from tally where ctid = any(array(select ctid from tally where lane = any(v_lanes) for update skip locked))

@@ -24,6 +24,12 @@ import Testing
             #expect(try await store.stats().counts[.scheduled] == 41)
             #expect(try reader.run("select scheduled from lane_counts();") == "40")
             try reader.end()
+            // And again, after a while.
+            for _ in 0..<20 { try await schedule(store) }
+            schema.advance(by: .seconds(60))
+            _ = try await store.recover()
+            #expect(try schema.psql("select count(*) from tally") == "1")
+            #expect(try await store.stats().counts[.scheduled] == 61)
         }
     }
 
