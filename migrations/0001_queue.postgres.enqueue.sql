@@ -76,7 +76,6 @@ declare
   v_lanes int[];
   v_ids bigint[];
   v_now timestamptz := clock();
-  v_segment int;
   v_is_plain boolean := p_delays is null and p_times is null and p_expire_in is null and p_expire_at is null;
 begin
   -- The commonest of all: jobs for now, of one lane that is there. A producer waits for
@@ -89,31 +88,29 @@ begin
           values ((select last_value from segment_number), v_lane.id, v_now, p_max_attempts[1], p_timeouts[1],
             p_args[1])
           returning array[position] into v_ids;
-      else
-        with entry as (
-          insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
-          select (select last_value from segment_number), v_lane.id, v_now, j.max_attempts, j.timeout_ms, j.args
-          from unnest(p_args, p_max_attempts, p_timeouts) as j(args, max_attempts, timeout_ms)
-          returning position)
-        select array_agg(position) into v_ids from entry;
+        if pg_sequence_last_value(v_lane.flag) > 1 then perform wake_lane(v_lane.flag); end if;
+        return v_ids;
       end if;
-      if pg_sequence_last_value(v_lane.flag) > 1 then perform wake_lane(v_lane.flag); end if;
-      return coalesce(v_ids, '{}');
+      v_lanes := array[v_lane.id];
     end if;
   end if;
-  -- In one order for everybody, as making a lane locks it.
-  perform lane_of(q, k, p) from (
-    select q, k, p from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p) order by q, k, p) l;
-  select array_agg(lane_of(q, k, p) order by n) into v_lanes
-    from unnest(p_queues, p_kinds, p_priorities) with ordinality as l(q, k, p, n);
-  select last_value into v_segment from segment_number;
+  if v_lanes is null then
+    -- In one order for everybody, as making a lane locks it.
+    perform lane_of(q, k, p) from (
+      select q, k, p from unnest(p_queues, p_kinds, p_priorities) as l(q, k, p) order by q, k, p) l;
+    select array_agg(lane_of(q, k, p) order by n) into v_lanes
+      from unnest(p_queues, p_kinds, p_priorities) with ordinality as l(q, k, p, n);
+  end if;
   if v_is_plain then
-    with entry as (
-      insert into job (segment, lane, enqueued_at, max_attempts, timeout_ms, args)
-      select v_segment, v_lanes[coalesce(j.lane, 1)], v_now, j.max_attempts, j.timeout_ms, j.args
-      from unnest(p_args, p_lanes, p_max_attempts, p_timeouts) as j(args, lane, max_attempts, timeout_ms)
-      returning position)
-    select array_agg(position) into v_ids from entry;
+    -- Ids before rows, so that those of a call lie together: producers at the same time then write to different pages of the
+    -- indexes. Arrays that a select lists are read element by element; as a table they would first be copied into one.
+    v_ids := array(select nextval('position') from (select generate_series(1, cardinality(p_args))) n);
+    insert into job (segment, lane, position, enqueued_at, max_attempts, timeout_ms, args)
+    select (select last_value from segment_number), v_lanes[coalesce(j.lane, 1)], j.position, v_now, j.max_attempts,
+      j.timeout_ms, j.args
+    from (
+      select unnest(v_ids) as position, unnest(p_args) as args, unnest(p_lanes) as lane,
+        unnest(p_max_attempts) as max_attempts, unnest(p_timeouts) as timeout_ms) j;
   else
     with given as materialized (
       select nextval('position') as id, j.n, v_lanes[coalesce(j.lane, 1)] as lane, j.max_attempts, j.timeout_ms, j.args,
@@ -127,12 +124,16 @@ begin
       select id, lane, 'scheduled', due, v_now, max_attempts, timeout_ms, expires_at, args from given where due > v_now
     ), entry as (
       insert into job (segment, lane, position, enqueued_at, max_attempts, timeout_ms, expires_at, args)
-      select v_segment, lane, id, v_now, max_attempts, timeout_ms, expires_at, args from given
+      select (select last_value from segment_number), lane, id, v_now, max_attempts, timeout_ms, expires_at, args from given
       where due is null or due <= v_now order by n
     )
     select array_agg(id order by n) into v_ids from given;
   end if;
-  perform wake(v_lanes);
+  if v_lane.id is null then
+    perform wake(v_lanes);
+  elsif pg_sequence_last_value(v_lane.flag) > 1 then
+    perform wake_lane(v_lane.flag);
+  end if;
   return coalesce(v_ids, '{}');
 end $$;
 
