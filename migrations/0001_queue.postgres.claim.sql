@@ -35,7 +35,8 @@ create function waiting_since(p_lane int) returns timestamptz language plpgsql s
 declare
   c record;
 begin
-  select l.xid, l.position, l.s1, l.s2 into c from lease l where l.lane = p_lane order by l.lane desc, l.id desc limit 1;
+  select l.xid, l.position, l.s1, l.s2 into c from lease l where l.lane between p_lane and p_lane
+    order by l.lane desc, l.id desc limit 1;
   if pg_snapshot_xmin(c.s1) < pg_snapshot_xmax(c.s1) or pg_snapshot_xmin(c.s2) < pg_snapshot_xmax(c.s2) then
     return head(p_lane);
   end if;
@@ -67,7 +68,7 @@ declare
   s pg_snapshot;
 begin
   select l.xid, l.position, l.claimed, l.peak, l.s1, l.s2, exists (select 1 from tombstone t where t.lane = p_lane) as marked
-    into c from lease l where l.lane = p_lane order by l.lane desc, l.id desc limit 1;
+    into c from lease l where l.lane between p_lane and p_lane order by l.lane desc, l.id desc limit 1;
   moved := false;
   for v_round in 1..2 loop
     v_late := c.xid < pg_snapshot_xmax(c.s1);
