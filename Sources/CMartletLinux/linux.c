@@ -10,6 +10,12 @@
 
 void martlet_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
 
+static __thread void *thread_note;
+
+void *martlet_thread_note(void) { return thread_note; }
+
+void martlet_set_thread_note(void *note) { thread_note = note; }
+
 int martlet_wait_semaphore(sem_t *semaphore, int64_t nanoseconds) {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);

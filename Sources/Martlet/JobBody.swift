@@ -37,7 +37,13 @@ package final class JobBody<J: Job>: Sendable {
     @inline(never)
     private func decoded(_ call: HandlerCall) throws -> J {
         do {
-            return try decoder.decode(J.self, from: Data(call.args.utf8))
+            return try call.args.utf8.withUnsafeBytes { bytes in
+                guard let start = bytes.baseAddress else { return try decoder.decode(J.self, from: Data()) }
+                // Read, not written, and where something of it outlives this the decoder makes a copy.
+                let data = Data(
+                    bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count, deallocator: .none)
+                return try decoder.decode(J.self, from: data)
+            }
         } catch {
             // The same args fit no better next time. After a fix of the type, a person's retry runs it again.
             let reason = "args do not fit \(J.self): \(Misfit.reason(error))"

@@ -1,6 +1,7 @@
 import Logging
 import MartletCore
 import MartletStore
+import Synchronization
 import Testing
 
 @testable import Martlet
@@ -47,6 +48,44 @@ struct DecodingTests {
                 #expect(job.summary.error?.error.message == "args do not fit Resize: \(reason)")
             }
         }
+    }
+
+    /// Reads the rest of its args in the run, when the worker has given up what it had lent to the decoder.
+    struct Late: Job {
+        static let kind = "late"
+        static let read = Mutex<[String]>([])
+
+        /// `@unchecked`: the one run has it.
+        private final class Kept: @unchecked Sendable {
+            let decoder: any Decoder
+
+            init(_ decoder: any Decoder) { self.decoder = decoder }
+        }
+
+        private struct Args: Codable {
+            let file: String
+        }
+
+        private let kept: Kept
+
+        init(from decoder: any Decoder) throws { kept = Kept(decoder) }
+
+        func encode(to encoder: any Encoder) throws {}
+
+        func run(_ context: JobContext) async throws {
+            let args = try Args(from: kept.decoder)
+            Self.read.withLock { $0.append(args.file) }
+        }
+    }
+
+    @Test func `a job that keeps its decoder finds its args there in its run`() async throws {
+        let files = (0..<50).map { "a name that is too long to be kept inline, number \($0)" }
+        try await withClient { client in
+            _ = try await client.enqueue(
+                files.map { try NewJob(kind: "late", args: JSONText(validating: #"{"file": "\#($0)"}"#)) })
+            try await Worker(client, jobs: [Late.self], configuration: .draining, logger: .silent).run()
+        }
+        #expect(Set(Late.read.withLock { $0 }) == Set(files))
     }
 
     @Test func `a worker of the library says which version it is`() async throws {

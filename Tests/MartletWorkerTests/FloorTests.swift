@@ -1,16 +1,60 @@
+import Foundation
 import MartletCore
 import MartletStore
+import Synchronization
 import Testing
 
 @testable import MartletWorker
 
 @Suite struct FloorTests {
-    private func floor(_ handlers: [Handler]) -> Floor {
+    private func floor(_ handlers: [Handler], _ configuration: WorkerConfiguration = .quick) -> Floor {
         let herald = Herald(logger: .silent, observer: nil)
         let store = ScriptedStore()
         let settler = Settler(store: store, access: StoreAccess(herald: herald) { _ in }, herald: herald)
         return Floor(
-            handlers: handlers, configuration: .quick, logger: .silent, herald: herald, settler: settler, emptied: Signal())
+            handlers: handlers, configuration: configuration, logger: .silent, herald: herald, settler: settler,
+            emptied: Signal())
+    }
+
+    /// - Parameter suspends: of so many jobs one is suspended; nil: none.
+    @Test(arguments: [nil, 1, 100])
+    func `a run is not kept from its thread until all others are done`(suspends: Int?) async throws {
+        let total = 20_000
+        let ended = Atomic(0)
+        let othersBefore = Atomic(0)
+        let isOver = Signal()
+        let busy = Handler(
+            kind: "k0",
+            run: { call in
+                if let suspends, call.index % suspends == 0 { await Task.yield() }
+                ended.add(1, ordering: .relaxed)
+                return .completed(result: nil)
+            })
+        let other = Handler(
+            kind: "k1",
+            run: { _ in
+                for _ in 0..<3 { await Task.yield() }
+                othersBefore.store(ended.load(ordering: .relaxed), ordering: .relaxed)
+                isOver.raise()
+                return .completed(result: nil)
+            })
+        var configuration = WorkerConfiguration.quick
+        // Enough of the others to take all threads.
+        configuration.concurrency = 1 + 2 * ProcessInfo.processInfo.activeProcessorCount
+        let floor = floor([busy, other], configuration)
+        floor.registered(WorkerID(rawValue: 1), at: .now)
+        let session = try #require(floor.session)
+        guard case .claim = floor.next() else {
+            Issue.record("it does not claim")
+            return
+        }
+        let leases = [chunk(1, kind: 1, jobs: 1, priority: 0).lease, chunk(2, kind: 0, jobs: total).lease]
+        floor.accept(leases, session: session, isCertain: false)
+        #expect(await isOver.wait(atMost: .seconds(60)))
+        #expect(othersBefore.load(ordering: .relaxed) < total)
+        floor.stop()
+        try await eventually("the others end") { floor.isEmpty }
+        floor.close()
     }
 
     @Test func `a hint is passed on once what it is mostly about has been looked for`() async throws {

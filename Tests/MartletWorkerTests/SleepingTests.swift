@@ -89,6 +89,23 @@ import Testing
         threads.close()
     }
 
+    @Test func `a task finds another piece where it was suspended, and the same where it was not`() async throws {
+        let pieces = try await Task.detached(executorPreference: slot) {
+            var pieces = [RunThread.currentPiece]
+            await withUnsafeContinuation { $0.resume() }
+            pieces.append(RunThread.currentPiece)
+            await Task.yield()
+            pieces.append(RunThread.currentPiece)
+            try await Task.sleep(for: .milliseconds(1))
+            pieces.append(RunThread.currentPiece)
+            return pieces
+        }.value
+        #expect(pieces[0] != 0 && pieces[0] == pieces[1])
+        #expect(Set(pieces).count == 3)
+        #expect(RunThread.currentPiece == 0, "this is none of the threads")
+        threads.close()
+    }
+
     @Test func `a sleep of nothing, or less, ends`() async throws {
         try await Task.detached(executorPreference: slot) {
             try await Task.sleep(for: .zero)

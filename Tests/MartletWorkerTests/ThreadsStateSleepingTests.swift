@@ -11,6 +11,10 @@ import Testing
         private let slot = Slot(
             number: 1, work: work(chunk(jobs: 1)), threads: HandlerThreads(name: "test", width: 1, reserve: 0))
         private var state: ThreadsState
+        /// What the threads' last sleeps bring.
+        private var brought: [Int: [ThreadsState.Piece]] = [:]
+        /// Since when the piece had waited that was run last.
+        private(set) var lastRun: Moment?
 
         init(width: Int, reserve: Int = 0) {
             task = Task(executorPreference: captor) {}
@@ -25,8 +29,20 @@ import Testing
 
         func sleep(until due: Int64) -> Seen { Seen(state.submit(captor.job, due: at(due))) }
 
-        func next(_ thread: ParkedThread, hasFired: Bool = false, at now: Int64) -> Turn {
-            let (step, action) = state.next(for: thread, hasFired: hasFired, now: at(now))
+        /// - Parameters:
+        ///   - hasFired: sleeps, which brought nothing.
+        ///   - hasBrought: sleeps, and each brought a piece.
+        func next(_ thread: ParkedThread, hasFired: Bool = false, hasBrought: Bool = false, at now: Int64) -> Turn {
+            let fired: [ThreadsState.Piece]? = hasBrought ? brought[thread.number] : hasFired ? [] : nil
+            let (step, action) = state.next(for: thread, fired: fired, now: at(now))
+            switch step {
+            case .run(let piece): lastRun = piece.since
+            case .fire(let sleeps):
+                brought[thread.number] = sleeps.map {
+                    ThreadsState.Piece(job: captor.job, slot: slot, since: $0.due)
+                }
+            case .park, .end: break
+            }
             return Turn(Done(step), Seen(action))
         }
 
@@ -66,7 +82,7 @@ import Testing
             self =
                 switch step {
                 case .run: .runs
-                case .fire(let jobs): .fires(jobs.count)
+                case .fire(let sleeps): .fires(sleeps.count)
                 case .park(let until): .parks(until: until)
                 case .end: .ends
                 }
@@ -152,18 +168,25 @@ import Testing
         _ = pool.sleep(until: 5)
         _ = pool.submit(at: 6)
         var order: [Done] = []
-        for _ in 0..<3 { order.append(pool.next(thread, hasFired: order.last == .fires(1), at: 5).done) }
-        #expect(order == [.runs, .fires(1), .runs])
+        var runs: [Moment?] = []
+        for _ in 0..<4 {
+            order.append(pool.next(thread, hasBrought: order.last == .fires(1), at: 7).done)
+            if order.last == .runs { runs.append(pool.lastRun) }
+        }
+        #expect(order == [.runs, .fires(1), .runs, .runs])
+        #expect(runs == [at(4), at(5), at(6)], "what a sleep brings has waited since that was due")
     }
 
     @Test func `a sleep that is due waits for a thread once, not once more for its task`() throws {
         let pool = Pool(width: 1)
         let thread = try pool.running(at: 0)
-        _ = pool.sleep(until: 5)
-        for _ in 0..<3 { #expect(pool.submit(at: 1) == .nothing) }
-        #expect(pool.next(thread, at: 10).done == .fires(1), "its task then takes its place in the queue")
-        _ = pool.sleep(until: 6)
-        #expect(pool.next(thread, hasFired: true, at: 10).done == .runs, "one salvo a piece")
+        for due in [5, 6, 8] as [Int64] { _ = pool.sleep(until: due) }
+        for _ in 0..<3 { #expect(pool.submit(at: 7) == .nothing) }
+        #expect(pool.next(thread, at: 10).done == .fires(2), "only those that have waited longer than the first piece")
+        for since in [5, 6, 7, 7, 7] as [Int64] {
+            #expect(pool.next(thread, hasBrought: since == 5, at: 10).done == .runs)
+            #expect(pool.lastRun == at(since))
+        }
         #expect(pool.next(thread, at: 10).done == .fires(1))
     }
 
@@ -176,10 +199,12 @@ import Testing
         #expect(pool.next(other, at: 0).done == .parks(until: nil))
         #expect(pool.resign(keeper))
         #expect(pool.next(keeper, at: 1) == Turn(.fires(2)))
-        #expect(pool.submit(at: 1) == .nothing)
-        #expect(pool.submit(at: 1) == .wakes(other))
-        #expect(pool.next(keeper, hasFired: true, at: 1).done == .runs)
-        #expect(pool.next(other, at: 1).done == .runs)
+        #expect(pool.submit(at: 2) == .nothing, "it will look right after")
+        #expect(pool.next(keeper, hasBrought: true, at: 3) == Turn(.runs, .wakes(other)))
+        #expect(pool.next(other, at: 3).done == .runs)
+        #expect(pool.lastRun == at(1))
+        #expect(pool.next(other, at: 3).done == .runs)
+        #expect(pool.lastRun == at(2))
     }
 
     @Test func `what is due is served in place of threads that are held, and counts as lag`() throws {
@@ -207,11 +232,11 @@ import Testing
         let first = try pool.running(at: 0)
         let second = try #require(pool.sleep(until: 10).started)
         #expect(pool.next(second, at: 0).done == .parks(until: at(10)))
-        for _ in 1..<100 { #expect(pool.sleep(until: 10) == .nothing) }
-        #expect(pool.next(first, at: 10) == Turn(.fires(32), .wakes(second)))
+        for _ in 1..<52 { #expect(pool.sleep(until: 10) == .nothing) }
+        #expect(pool.next(first, at: 10) == Turn(.fires(16), .wakes(second)))
         #expect(!pool.resign(second))
-        #expect(pool.next(second, at: 10).done == .fires(32))
-        #expect(pool.next(first, hasFired: true, at: 10).done == .fires(32))
+        #expect(pool.next(second, at: 10).done == .fires(16))
+        #expect(pool.next(first, hasFired: true, at: 10).done == .fires(16))
         #expect(pool.next(first, hasFired: true, at: 10).done == .fires(4))
     }
 
@@ -273,7 +298,7 @@ import Testing
             while let thread = asking.popLast() {
                 var hasFired = false
                 asked: while true {
-                    let turn = pool.next(thread, hasFired: hasFired, at: now)
+                    let turn = pool.next(thread, hasBrought: hasFired, at: now)
                     act(turn.seen)
                     hasFired = false
                     switch turn.done {
@@ -281,7 +306,6 @@ import Testing
                         fired += count
                         hasFired = true
                         #expect(fired <= dues.count { $0 <= now }, "none too early")
-                        for _ in 0..<count { act(pool.submit(at: now)) }
                         submitted += count
                     case .runs:
                         ran += 1

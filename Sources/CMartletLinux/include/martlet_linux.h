@@ -15,6 +15,10 @@
 /// What `top -H` and debuggers call the calling thread; at most 15 bytes.
 void martlet_name_thread(const char *name);
 
+/// A pointer of the calling thread's own; NULL until it is set.
+void *martlet_thread_note(void);
+void martlet_set_thread_note(void *note);
+
 /// Waits at most so many nanoseconds, by the monotonic clock. Returns 0, or ETIMEDOUT. EINTR is retried.
 int martlet_wait_semaphore(sem_t *semaphore, int64_t nanoseconds);
 

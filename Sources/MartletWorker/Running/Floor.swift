@@ -238,10 +238,10 @@ final class Floor: Sendable {
 
     // MARK: Acting
 
-    func settle(_ slot: Slot) {
+    func settle(_ slot: Slot, now: Moment) {
         let (ended, work) = slot.takeEnded()
         if adapts[work.chunk.kind], !ended.isEmpty { state.withLock { $0.count(ended, of: work) } }
-        settler.add(ended, of: work.chunk)
+        settler.add(ended, of: work.chunk, now: now)
     }
 
     private func carryOut(_ aftermath: FloorState.Aftermath) {
@@ -257,10 +257,10 @@ final class Floor: Sendable {
     }
 
     /// - Returns: what the runner does next; nil: it ends.
-    func again(_ slot: Slot, jobs: Int, total: Duration) -> Work? {
+    func again(_ slot: Slot, jobs: Int, total: Duration, now: Moment) -> Work? {
         let (work, isHungry, isEmpty) = state.withLock { state in
             let work = state.again(slot, jobs: jobs, total: total)
-            return (work, state.intake.isHungry(now: .now), state.entries.isEmpty)
+            return (work, state.intake.isHungry(now: now), state.entries.isEmpty)
         }
         if isHungry { hungry.raise() }
         if isEmpty { emptied.raise() }

@@ -38,13 +38,16 @@ extension FloorState {
     }
 
     mutating func take() -> Work? {
-        let (intake, isSparing) = (intake, isSparing)
-        let taken = buffer.take { work in
+        guard let work = Self.take(from: &buffer, intake, isSparing: isSparing) else { return nil }
+        intake.took(work.chunk.kind, jobs: work.count, work.suspicion)
+        return work
+    }
+
+    /// Apart, so that the counts are read where they are: this is done for each job that waits, and a copy is retained.
+    private static func take(from buffer: inout JobBuffer, _ intake: borrowing IntakeState, isSparing: Bool) -> Work? {
+        buffer.take { work in
             isSparing && work.suspicion == .slight ? 0 : intake.share(work.chunk.kind, work.suspicion)
         }
-        guard let work = taken else { return nil }
-        self.intake.took(work.chunk.kind, jobs: work.count, work.suspicion)
-        return work
     }
 
     /// A runner is through with what it took.
@@ -57,7 +60,9 @@ extension FloorState {
             return nil
         }
         if work.chunk.kind != entry.kind || handlers[entry.kind].onBlock == .move { slot.move(to: threads(work)) }
-        enter(slot, work)
+        // What is not overdue is looked at each time already, and has no alarm.
+        let isAsBefore = work.chunk.kind == entry.kind && work.suspicion == entry.suspicion && !entry.isOverdue
+        if !isAsBefore { enter(slot, work) }
         slot.state.withLock { $0.receive(work) }
         return work
     }

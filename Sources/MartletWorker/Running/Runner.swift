@@ -26,11 +26,11 @@ struct Runner {
         while true {
             while let next = step { step = ended(await next.run(next.call)) }
             guard !slot.isThrough else { return }
-            await floor.settler.room()
+            if !floor.settler.hasRoom { await floor.settler.room() }
             guard again() else { return }
             // Handlers that never suspend would keep the threads from others. What these do meanwhile is not this kind's cost,
-            // so the next ones begin behind it.
-            await Task.yield()
+            // so the next ones begin behind it. Whoever was suspended has let others go first.
+            if !wasSuspended { await Task.yield() }
             step = begin()
         }
     }
@@ -39,9 +39,10 @@ struct Runner {
     @inline(never)
     private func begin() -> Step? {
         let now = Moment.now
+        slot.turnBegins(in: RunThread.currentPiece)
         let (chunk, first) = slot.begin(now: now, handlers: floor.handlers)
         if chunk.mayExpire { tellExpired(chunk) }
-        return step(chunk, first, startedAt: now)
+        return step(chunk, first, now: now)
     }
 
     /// - Returns: the next job; nil when that was the last of what was taken, or the task's.
@@ -59,10 +60,10 @@ struct Runner {
         if end.chunk.mayExpire { tellExpired(end.chunk) }
         switch end.move {
         case .goOn:
-            return step(end.chunk, end.next, startedAt: now)
+            return step(end.chunk, end.next, now: now)
         case .leave:
             slot.finish()
-            floor.settle(slot)
+            floor.settle(slot, now: now)
             let (jobs, total) = slot.turn(now: now)
             floor.leave(slot, jobs: jobs, total: total)
         case .vanish:
@@ -74,21 +75,25 @@ struct Runner {
     /// - Returns: whether there is more for this runner.
     @inline(never)
     private func again() -> Bool {
-        let (jobs, total) = slot.turn(now: .now)
-        guard floor.again(slot, jobs: jobs, total: total) != nil else {
+        let now = Moment.now
+        let (jobs, total) = slot.turn(now: now)
+        guard floor.again(slot, jobs: jobs, total: total, now: now) != nil else {
             slot.finish()
             return false
         }
         return true
     }
 
-    private func step(_ chunk: Chunk, _ index: Int?, startedAt: Moment) -> Step? {
+    /// Whether the task has made way for others on its thread, in what was taken last.
+    private var wasSuspended: Bool { slot.turnBeganIn != RunThread.currentPiece }
+
+    private func step(_ chunk: Chunk, _ index: Int?, now: Moment) -> Step? {
         guard let index else {
-            floor.settle(slot)
+            floor.settle(slot, now: now)
             return nil
         }
         let handler = floor.handlers[chunk.kind]
-        let call = HandlerCall(chunk.common, index: index, startedAt: startedAt)
+        let call = HandlerCall(chunk.common, index: index, startedAt: now)
         if floor.herald.wantsJobs {
             floor.herald.tell(.jobStarted(kind: handler.kind, id: call.id, attempt: call.attempt))
         }

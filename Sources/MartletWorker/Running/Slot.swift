@@ -15,6 +15,8 @@ final class Slot: TaskExecutor {
     private let threads: Mutex<HandlerThreads>
     private let runner = Mutex(Running())
     private let through = Atomic(false)
+    /// See ``RunThread/currentPiece``.
+    private let piece = Atomic(0)
 
     init(number: Int, work: Work, threads: HandlerThreads) {
         self.number = number
@@ -52,6 +54,12 @@ final class Slot: TaskExecutor {
             return (chunk, slot.begin(now: now, handler: handlers[chunk.kind]))
         }
     }
+
+    /// The runner begins with what it has taken.
+    /// - Parameter piece: of its task.
+    func turnBegins(in piece: Int) { self.piece.store(piece, ordering: .relaxed) }
+
+    var turnBeganIn: Int { piece.load(ordering: .relaxed) }
 
     /// A run that is over, and what comes after it.
     struct End {

@@ -33,7 +33,7 @@ struct SettleQueue {
     /// Whether there is something to write, and nothing on its way.
     var isDue: Bool { !pending.isEmpty && inFlight.isEmpty }
     /// When what is held back is to be written at the latest.
-    var due: Moment? { held.values.map(\.until).min() }
+    private(set) var due: Moment?
 
     /// What waits for nothing.
     mutating func add(_ settlements: [Settlement]) {
@@ -45,16 +45,23 @@ struct SettleQueue {
     /// - Parameter open: how many others of its jobs have not ended.
     mutating func add(_ settlements: [Settlement], of lease: LeaseID, open: Int, now: Moment) {
         guard open > 0 else {
-            if let others = held.removeValue(forKey: lease) { put(others.settlements) }
+            if let others = held.removeValue(forKey: lease) {
+                put(others.settlements)
+                lookWhatIsDue()
+            }
             return add(settlements)
         }
-        if held[lease] == nil {
-            held[lease] = Held(until: now + Self.hold(open: open))
-            held[lease]?.settlements.reserveCapacity(settlements.count + open)
+        if held[lease]?.settlements.append(contentsOf: settlements) == nil {
+            var first = Held(until: now + Self.hold(open: open))
+            first.settlements.reserveCapacity(settlements.count + open)
+            first.settlements.append(contentsOf: settlements)
+            held[lease] = first
+            due = min(due ?? first.until, first.until)
         }
-        held[lease]?.settlements.append(contentsOf: settlements)
         for settlement in settlements { weight += Self.weight(of: settlement) }
     }
+
+    private mutating func lookWhatIsDue() { due = held.values.lazy.map(\.until).min() }
 
     /// Without a copy where there is nothing before it.
     private mutating func put(_ settlements: [Settlement]) {
@@ -68,6 +75,7 @@ struct SettleQueue {
                 put(others.settlements)
                 held[lease] = nil
             }
+            lookWhatIsDue()
             if pending.count <= Self.flushSize {
                 swap(&inFlight, &pending)
             } else {

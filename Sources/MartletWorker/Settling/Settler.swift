@@ -16,6 +16,8 @@ final class Settler: Sendable {
     private let access: StoreAccess
     private let herald: Herald
     private let state = Mutex(State())
+    /// As the queue has it, to be asked without the lock.
+    private let isFull = Atomic(false)
     private let work = Signal()
     /// Raised after each flush, and when there is nothing to write.
     private let wrote = Signal()
@@ -34,10 +36,9 @@ final class Settler: Sendable {
     }
 
     /// Of runs of a lease, of which others may be under way.
-    func add(_ settlements: [Settlement], of chunk: Chunk) {
+    func add(_ settlements: [Settlement], of chunk: Chunk, now: Moment = .now) {
         guard !settlements.isEmpty else { return }
         let open = chunk.ended(settlements.count)
-        let now = Moment.now
         add { $0.add(settlements, of: chunk.lease.id, open: open, now: now) }
     }
 
@@ -46,12 +47,16 @@ final class Settler: Sendable {
             guard !state.isClosed else { return false }
             let (wasEmpty, wasDue, due) = (state.queue.isEmpty, state.queue.isDue, state.queue.due)
             body(&state.queue)
+            if state.queue.isFull { isFull.store(true, ordering: .relaxed) }
             let isSooner = due.map { state.queue.due ?? $0 < $0 } ?? false
             return wasEmpty || isSooner || !wasDue && state.queue.isDue
         }
         // The loop looks again by itself after each flush.
         if mustWake { work.raise() }
     }
+
+    /// Whether to wait for ``room()``.
+    var hasRoom: Bool { !isFull.load(ordering: .relaxed) }
 
     /// Waits while too much is on its way: runners stop taking jobs they could not settle.
     /// Its frame shall not be part of a runner's, which lives as long as a job waits.
@@ -108,6 +113,7 @@ final class Settler: Sendable {
                 }
             }
             state.tally.fenced += dropped
+            if !state.queue.isFull { isFull.store(false, ordering: .relaxed) }
             defer { if !state.queue.isFull { state.waiting = [] } }
             return (batch.count - dropped, dropped, state.queue.isFull ? [] : state.waiting)
         }

@@ -45,6 +45,7 @@ final class HandlerThreads: Sendable {
     }
 
     func submit(_ job: UnownedJob, of slot: Slot) {
+        guard !RunThread.keeps(job, of: slot, for: self) else { return }
         let piece = ThreadsState.Piece(job: job, slot: slot, since: .now)
         act(state.withLock { $0.submit(piece) })
     }
@@ -85,17 +86,19 @@ final class HandlerThreads: Sendable {
     }
 
     private func serve(on thread: ParkedThread) {
-        let pool = globalConcurrentExecutor.asUnownedTaskExecutor()
+        let runs = RunThread(of: self)
+        defer { runs.end() }
         var hasFired = false
         while true {
             let now = Moment.now
-            let (step, action) = state.withLock { $0.next(for: thread, hasFired: hasFired, now: now) }
+            let (step, action) = state.withLock { $0.next(for: thread, fired: hasFired ? runs.brought : nil, now: now) }
+            if hasFired { runs.clear() }
             act(action)
             hasFired = false
             switch step {
-            case .run(let piece): piece.job.runSynchronously(on: piece.slot.asUnownedTaskExecutor())
-            case .fire(let jobs):
-                for job in jobs { job.runSynchronously(on: pool) }
+            case .run(let piece): runs.run(piece)
+            case .fire(let sleeps):
+                runs.fire(sleeps)
                 hasFired = true
             case .park(nil): thread.wait()
             case .park(let until?):

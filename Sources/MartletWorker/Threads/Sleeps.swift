@@ -4,7 +4,7 @@ import HeapModule
 ///
 /// Two words each, and nothing that keeps a slot or its jobs alive: a sleep that is cancelled stays here until its time.
 struct Sleeps {
-    private struct Sleep: Comparable {
+    struct Sleep: Comparable {
         let due: Moment
         let job: UnownedJob
 
@@ -19,10 +19,11 @@ struct Sleeps {
 
     mutating func add(_ job: UnownedJob, due: Moment) { heap.insert(Sleep(due: due, job: job)) }
 
-    /// - Returns: what is due by now, longest first, at most so many.
-    mutating func take(now: Moment, most: Int) -> [UnownedJob] {
-        var jobs: [UnownedJob] = []
-        while jobs.count < most, let first, first <= now { jobs.append(heap.removeMin().job) }
-        return jobs
+    /// - Returns: what was due by then, longest first, at most so many.
+    mutating func take(until: Moment, most: Int) -> [Sleep] {
+        var taken: [Sleep] = []
+        taken.reserveCapacity(min(heap.count, most))
+        while taken.count < most, let first, first <= until { taken.append(heap.removeMin()) }
+        return taken
     }
 }

@@ -5,7 +5,9 @@ import MartletCore
 ///
 /// Sleeps end on these threads too, without one of their own and without a call of the kernel for each: a thread that looks
 /// for work also takes what is due. Of those that have none, one waits no longer than to the next that will be, the keeper.
-/// While all threads run there is no keeper; each looks when it is through with its piece.
+/// While all threads run there is no keeper; each looks when it is through with its piece. Of pieces and sleeps whatever waits
+/// longest goes first, and the piece that an ended sleep brings has waited since that was due: so it is run right after, while
+/// what belongs to its task is in the processor's cache.
 struct ThreadsState {
     /// A part of a task between two suspensions.
     struct Piece {
@@ -24,17 +26,15 @@ struct ThreadsState {
 
     enum Step {
         case run(Piece)
-        /// Ends of sleeps. Each submits the piece with which its task goes on, and does nothing else.
-        case fire([UnownedJob])
+        /// Ends of sleeps. Each brings the piece with which its task goes on, and does nothing else.
+        case fire([Sleeps.Sleep])
         /// Until woken, or until then.
         case park(until: Moment?)
         case end
     }
 
     /// A thread that fires ends no more sleeps than this before it looks again: some ten microseconds' worth.
-    private static let salvo = 32
-
-    private static let late: Duration = .milliseconds(1)
+    private static let salvo = 16
 
     private let width: Int
     private let reserve: Int
@@ -111,23 +111,28 @@ struct ThreadsState {
     // MARK: A thread asks
 
     /// A thread is through with what it did, and asks.
-    /// - Parameter hasFired: what that was.
-    mutating func next(for thread: ParkedThread, hasFired: Bool = false, now: Moment) -> (step: Step, action: Action) {
-        if hasFired { firing -= 1 }
+    /// - Parameter fired: that was to end sleeps, and these are the pieces they brought.
+    mutating func next(
+        for thread: ParkedThread, fired: [Piece]? = nil, now: Moment
+    ) -> (step: Step, action: Action) {
+        if let fired {
+            firing -= 1
+            queue.prepend(contentsOf: fired)
+        }
         let due = sleeps.first.flatMap { $0 <= now ? $0 : nil }
         // One of too many may end if others are left that look for what waits, or if nothing does.
         if active > allowed || threads > allowed && queue.first == nil && due == nil {
             return (leave(thread), keepTime())
         }
-        if let due, firesFirst(due, hasFired: hasFired, now: now) {
+        if let due, queue.first.map({ due <= $0.since }) ?? true {
             holds[thread.number] = nil
             firing += 1
-            let jobs = sleeps.take(now: now, most: Self.salvo)
-            return (.fire(jobs), hasDue(now) ? serve() : keepTime())
+            let ended = sleeps.take(until: min(queue.first?.since ?? now, now), most: Self.salvo)
+            return (.fire(ended), hasDue(now) ? serve() : keepTime())
         }
         if let piece = queue.popFirst() {
             holds[thread.number] = HandlerThreads.Hold(slot: piece.slot, since: now)
-            return (.run(piece), due == nil ? keepTime() : serve())
+            return (.run(piece), due != nil || queue.count > firing ? serve() : keepTime())
         }
         guard !isClosed else { return (leave(thread), keepTime()) }
         holds[thread.number] = nil
@@ -137,13 +142,6 @@ struct ThreadsState {
         }
         keeper = (thread, first)
         return (.park(until: first), .none)
-    }
-
-    /// Of what is due and what is queued, whichever waits longer. But the end of a sleep brings a piece, which then waits in the
-    /// queue itself: one that is late goes first, and a piece is run before the next ones.
-    private func firesFirst(_ due: Moment, hasFired: Bool, now: Moment) -> Bool {
-        guard let piece = queue.first else { return true }
-        return due <= piece.since || !hasFired && now >= due + Self.late
     }
 
     private mutating func leave(_ thread: ParkedThread) -> Step {
