@@ -22,14 +22,15 @@ create function lane_counts() returns table (
 ) language sql stable security definer set search_path from current as $$
   select la.queue, la.kind, la.priority::int,
     (select count(*) from delayed d where d.lane = la.id and d.state = 'scheduled'),
-    count_waiting(la.id),
+    w.available,
     coalesce(u.open, 0),
     (select count(*) from delayed d where d.lane = la.id and d.state = 'retryable'),
     c.claimed - la.forgotten - coalesce(u.superseded, 0),
     (select count(*) from failed f where f.lane = la.id and f.state = 'failed'),
     (select count(*) from failed f where f.lane = la.id and f.state = 'cancelled'),
-    head(la.id), la.paused
+    case when w.available > 0 then head(la.id) end, la.paused
   from lane la
+  cross join lateral (select count_waiting(la.id) as available offset 0) w
   cross join lateral (select claimed from lease l where l.lane = la.id order by l.lane desc, l.id desc limit 1) c
   left join lateral (
     select sum(open) as open, sum(count - completed) as superseded from lease l where l.lane = la.id and completed < count) u
