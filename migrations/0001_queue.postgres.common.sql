@@ -16,6 +16,17 @@ begin
   if pg_current_xact_id_if_assigned() is null then perform set_config('synchronous_commit', 'off', true); end if;
 end $$;
 
+-- Promotion and retention look from where they last were, so that they do not step over their own dead rows again and again,
+-- which nobody may clean up while somebody holds a snapshot; and now and then everywhere, for what came in behind them. Notes that
+-- the latter has been done since p_begin: the longer it took, the longer until the next one.
+create function looked_everywhere(p_noted regclass, p_begin timestamptz) returns void language plpgsql
+  set search_path from current as $$
+declare
+  v_now timestamptz := clock();
+begin
+  perform setval(p_noted, (extract(epoch from v_now + 20 * (v_now - p_begin)) * 1000000)::bigint);
+end $$;
+
 -- A float as run.times has it: IEEE 754, 32 bits, little-endian.
 create function float4_at(p_bytes bytea, p_offset int) returns double precision language sql immutable as $$
   select case when e = 0 then 0 else power(2::float8, e - 150) * (m + 8388608) * case when sign > 127 then -1 else 1 end end

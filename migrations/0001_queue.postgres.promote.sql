@@ -1,7 +1,7 @@
 -- Promotion: what waited for its time goes to the end of the log when it has come.
 
--- Moves what has come due to the end of the log. Looks from where it last was, so that it does not step over its own dead
--- rows, and everywhere every ten seconds, for what was committed late. next: microseconds until the next one is due.
+-- Moves what has come due to the end of the log. Looks from where it last was, and everywhere every ten seconds, for what was
+-- committed late; see looked_everywhere(). next: microseconds until the next one is due.
 create function promote(p_limit int, out moved int, out next bigint) language plpgsql security definer
   set search_path from current set enable_seqscan = off set jit = off as $$
 declare
@@ -19,7 +19,7 @@ begin
     from delayed where run_at >= v_from order by run_at limit 1;
   moved := 0;
   if next is null or next > 0 then
-    if v_from = 'epoch' then perform setval('promoted_fully', v_micros); end if;
+    if v_from = 'epoch' then perform looked_everywhere('promoted_fully', v_now); end if;
     return;
   end if;
   perform relax();
@@ -38,7 +38,7 @@ begin
     perform setval('promoted_upto', (extract(epoch from v_upto) * 1000000)::bigint);
     perform wake(v_lanes);
   end if;
-  if moved < p_limit and v_from = 'epoch' then perform setval('promoted_fully', v_micros); end if;
+  if moved < p_limit and v_from = 'epoch' then perform looked_everywhere('promoted_fully', v_now); end if;
   select greatest(0, (extract(epoch from run_at - v_now) * 1000000)::bigint) into next
     from delayed where run_at >= v_from order by run_at limit 1;
 end $$;

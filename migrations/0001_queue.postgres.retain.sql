@@ -27,18 +27,25 @@ begin
   return v_removed;
 end $$;
 
--- Completed jobs go with their lease; the newest of a lane stays as its cursor, emptied.
+-- Completed jobs go with their lease; the newest of a lane stays as its cursor, emptied. Looks from where it last was, and
+-- everywhere every ten minutes, for what ended late by a clock that went back; see looked_everywhere().
 create function forget_leases(p_before timestamptz, p_limit int) returns bigint language plpgsql
-  set search_path from current set enable_seqscan = off set jit = off as $$
+  set search_path from current set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off as $$
 declare
+  v_now timestamptz := clock();
+  v_from timestamptz := 'epoch';
+  v_upto timestamptz;
   v_removed bigint;
 begin
+  if (select last_value from forgotten_fully) + 600000000 > extract(epoch from v_now) * 1000000 then
+    select 'epoch'::timestamptz + last_value * interval '1 microsecond' into v_from from forgotten_upto;
+  end if;
   with old as materialized (
-    select l.id, l.lane, l.count, l.completed, l.positions, l.endings, l.first_segment, l.last_segment,
+    select l.id, l.lane, l.count, l.completed, l.finished_at, l.positions, l.endings, l.first_segment, l.last_segment,
       l.id = (select n.id from lease n where n.lane = l.lane order by n.lane desc, n.id desc limit 1) as is_cursor
-    from lease l where l.finished_at < p_before and (l.count > 0 or l.positions is null)
+    from lease l where l.finished_at >= v_from and l.finished_at < p_before and (l.count > 0 or l.positions is null)
       and not (l.count = 0 and l.id = (select n.id from lease n where n.lane = l.lane order by n.lane desc, n.id desc limit 1))
-    order by l.id limit greatest(1, least(p_limit, 100)) for no key update skip locked
+    order by l.finished_at limit greatest(1, least(p_limit, 100)) for no key update skip locked
   ), done as (
     select e.position, o.first_segment, o.last_segment from old o, unnest(o.positions) with ordinality e(position, n)
     where (exists (select 1 from result) or exists (select 1 from attempt_error)
@@ -66,7 +73,12 @@ begin
     update lane la set forgotten = forgotten + o.jobs
     from (select lane, sum(count) as jobs from old group by lane) o where la.id = o.lane
   )
-  select sum(greatest(1, completed)) into v_removed from old;
+  select sum(greatest(1, completed)), max(finished_at) into v_removed, v_upto from old;
+  if v_upto is not null then
+    perform setval('forgotten_upto', greatest(last_value, (extract(epoch from v_upto) * 1000000)::bigint)) from forgotten_upto;
+  elsif v_from = 'epoch' then
+    perform looked_everywhere('forgotten_fully', v_now);
+  end if;
   return coalesce(v_removed, 0);
 end $$;
 
@@ -106,7 +118,6 @@ create function turn_segments(p_now timestamptz, p_completed interval) returns v
   set search_path from current as $$
 declare
   v_current int;
-  v_name text;
   s record;
 begin
   -- One at a time, and nobody waits.
@@ -121,9 +132,7 @@ begin
     end if;
     update segment set opened_at = p_now where number = v_current and opened_at is null;
     if not exists (select 1 from segment where number = v_current + 1) then
-      v_name := 'job_' || v_current + 1;
-      execute format('create table %I (like job including defaults)', v_name);
-      execute format('alter table job attach partition %I for values in (%s)', v_name, v_current + 1);
+      perform make_segment(v_current + 1);
       insert into segment values (v_current + 1, null);
     end if;
   exception when lock_not_available or deadlock_detected then

@@ -22,6 +22,8 @@ create sequence lease_number;
 create sequence segment_number;      -- where enqueue writes; its partition is committed before the number is set
 create sequence promoted_upto;       -- microseconds since 1970: everything due before has been promoted, as far as is known
 create sequence promoted_fully;      -- when promotion last looked at everything, in case something came in late
+create sequence forgotten_upto;      -- and everything that ended before has been removed, as far as is known
+create sequence forgotten_fully;
 
 -- One queue, kind and priority.
 create table lane (
@@ -70,6 +72,17 @@ create table segment (
   opened_at timestamptz                   -- null: made ahead
 );
 
+-- Attached once it is there, which lets enqueue go on. What is inserted once and dropped whole has nothing for vacuum to
+-- clean up; while somebody holds a snapshot each visit to mark its pages would read all of it again. Without them a segment that
+-- is kept for long enough is vacuumed when its transaction ids come of age, each segment at its own time.
+create function make_segment(p_number int) returns void language plpgsql set search_path from current as $$
+declare
+  v_name text := 'job_' || p_number;
+begin
+  execute format('create table %I (like job including defaults) with (autovacuum_vacuum_insert_threshold = -1)', v_name);
+  execute format('alter table job attach partition %I for values in (%s)', v_name, p_number);
+end $$;
+
 -- A claim. The newest of a lane is its cursor: the lane is draining what became visible between the snapshots s1 and s2,
 -- in the order (xid, position), and has come as far as these two say. See claim().
 create table lease (
@@ -100,9 +113,13 @@ create table lease (
 create index lease_cursor on lease (lane, id);
 -- Numbers compress badly, and trying costs an eighth of a claim.
 alter table lease alter positions set storage external, alter endings set storage external, alter times set storage external;
--- Those in which something is open or ended otherwise than well: what stats has to look at.
+-- No plan depends on them, and analyze would count the elements of all arrays.
+alter table lease alter positions set statistics 0, alter endings set statistics 0, alter times set statistics 0;
+-- What retention removes first.
+create index lease_finished on lease (finished_at) where finished_at is not null;
 -- Which leases hold jobs of old segments. A claim adds one entry, whatever it takes.
 create index lease_segment on lease (first_segment) where count > 0;
+-- Those in which something is open or ended otherwise than well: what stats has to look at.
 create index lease_unclean on lease (lane, worker) include (count, completed, open) where completed < count;
 
 -- When the jobs ran whose lease was settled in pieces: a row a piece, so that a piece does not rewrite the others.
@@ -240,9 +257,6 @@ create index worker_live on worker (id) where ended_at is null;
 
 do $$
 begin
-  perform setval('segment_number', 1);
-  for number in 1..2 loop
-    execute format('create table %I partition of job for values in (%s)', 'job_' || number, number);
-  end loop;
+  perform setval('segment_number', 1), make_segment(1), make_segment(2);
   insert into segment values (1, clock()), (2, null);
 end $$;

@@ -21,7 +21,8 @@ $$;
 -- Keeps a worker and all its leases alive, and what it says of itself where it says something. Returns the running jobs that
 -- a person asked to stop; false when the worker had been declared dead.
 create function heartbeat(p_worker bigint, p_report text default null, out alive boolean, out leases bigint[], out indexes int[])
-  language plpgsql security definer set search_path from current as $$
+  language plpgsql security definer set search_path from current set enable_seqscan = off set enable_hashjoin = off
+  set enable_mergejoin = off set jit = off as $$
 begin
   perform relax();
   update worker set heartbeat_at = now, expires_at = now + lease_ms * interval '1 millisecond',

@@ -107,10 +107,14 @@ import Testing
                 insert into failed (id, lane, state, enqueued_at, finished_at, attempt, crashes, args)
                   select nextval('position'), 1, 'failed', clock(), clock() - interval '1 day', 1, 0, '{}'
                   from generate_series(1, 300000) n;
+                insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
+                  select n, '3', 0, n, 1, clock(), clock() + interval '1 day', 9, 1, 0, 1, '3:3:', '3:3:'
+                  from generate_series(1, 300000) n;
                 """)
             schema.advance(by: .seconds(120))
             let calls = [
-                "select * from promote(10)", "select * from recover()", "select * from find(\(first[0].rawValue))",
+                "select * from promote(10)", "select * from recover()", "select * from heartbeat(1)",
+                "select report_progress('{1,2}', '{0,0}', '{1,1}', '{a,b}')", "select * from find(\(first[0].rawValue))",
                 "select * from find(500000)", "select * from list_jobs('available', null, null, null, null, 500000, 50)",
                 "select * from list_jobs('running', null, null, null, null, 9000000000, 50)",
                 "select * from list_jobs('completed', 'work', null, null, null, 9000000000, 50)",

@@ -39,6 +39,38 @@ import Testing
         }
     }
 
+    @Test func `vacuum does not come to a segment only because jobs were put into it`() async throws {
+        try await withStore { store, schema in
+            try await pass(3, store, schema)
+            let made = try segments(schema)
+            #expect(made.count > 2)
+            let unvisited = try schema.psql(
+                """
+                select substr(relname, 5)::int from pg_class
+                where 'autovacuum_vacuum_insert_threshold=-1' = any(reloptions)
+                  and oid in (select inhrelid from pg_inherits where inhparent = 'job'::regclass) order by 1
+                """)
+            #expect(unvisited.split(separator: "\n").compactMap { Int($0) } == made)
+        }
+    }
+
+    @Test func `analyze does not look into what leases hold`() async throws {
+        try await withStore { store, schema in
+            let worker = try await store.register(.testing("w"))
+            for _ in 0..<10 {
+                _ = try await store.enqueue(count: 100)
+                _ = try await store.claim(.testing(worker, limit: 100))
+            }
+            let seen = try schema.psql(
+                """
+                analyze lease;
+                select string_agg(attname, ' ' order by attname) from pg_stats
+                where schemaname = current_schema() and tablename = 'lease' and attname in ('id', 'positions', 'endings', 'times')
+                """)
+            #expect(seen == "id")
+        }
+    }
+
     @Test func `retention does not wait behind a reader, and drops the segment another time`() async throws {
         try await withStore { store, schema in
             _ = try await store.enqueue()

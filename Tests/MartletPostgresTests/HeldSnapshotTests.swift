@@ -1,0 +1,88 @@
+import MartletPostgres
+import MartletStore
+import MartletTestSupport
+import Testing
+
+/// What is removed while somebody holds a snapshot stays where it was, dead, and vacuum may not take it.
+@Suite struct HeldSnapshotTests {
+    private let removed = 20_000
+    private let retain = "select retain(interval '1 day', interval '1 day', 1000)"
+
+    /// How many pages a call reads that finds nothing to do. The first of a session also reads the catalogs.
+    private func pages(_ schema: PostgresSchema, _ call: String) throws -> Int {
+        let plan = try schema.psql("\(call); explain (analyze, buffers, timing off, summary off) \(call)")
+        let line = try #require(plan.split(separator: "\n").first { $0.contains("Buffers:") })
+        return line.matches(of: #/(?:hit|read)=(\d+)/#).compactMap { Int($0.output.1) }.reduce(0, +)
+    }
+
+    private func withHeldSnapshot(
+        _ body: (PostgresStore, PostgresSchema) async throws -> Void
+    ) async throws {
+        try await withStore { store, schema in
+            let other = try Session(schema)
+            try other.run("begin isolation level repeatable read; select count(*) from lane;")
+            try await body(store, schema)
+            try other.run("commit;")
+            try other.end()
+        }
+    }
+
+    @Test func `retention does not step over all that it removed while a snapshot is held`() async throws {
+        try await withHeldSnapshot { store, schema in
+            // The last one is its lane's cursor.
+            try schema.psql(
+                """
+                insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
+                  select n, '3', 0, n, 1, clock(), clock() - case n when \(removed + 1) then 0 else 2 end * interval '1 day',
+                    9, 1, 0, 1, '3:3:', '3:3:'
+                  from generate_series(1, \(removed + 1)) n;
+                insert into lane (id, queue, kind, priority) values (9, 'other', 'other', 0);
+                do $$ begin while retain('1 day', '1 day', 1000) > 0 loop commit; end loop; end $$;
+                """)
+            #expect(try schema.psql("select count(*) from lease") == "1")
+            #expect(try schema.psql("select forgotten from lane where id = 9") == "\(removed)")
+            let read = try pages(schema, retain)
+            #expect(read < 200, "\(read)")
+        }
+    }
+
+    @Test func `retention finds what ended behind it, if later`() async throws {
+        try await withHeldSnapshot { store, schema in
+            func put(_ id: Int, daysAgo: Int) throws {
+                try schema.psql(
+                    """
+                    insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
+                      values (\(id), '3', 0, 1, 1, clock(), clock() - \(daysAgo) * interval '1 day', 9, 1, 0, 1, '3:3:', '3:3:')
+                    """)
+            }
+            try put(1, daysAgo: 3)
+            try put(100, daysAgo: 0)
+            while try schema.psql(retain) != "0" {}
+            try put(2, daysAgo: 5)
+            schema.advance(by: .seconds(3_600))
+            while try schema.psql(retain) != "0" {}
+            #expect(try schema.psql("select id from lease") == "100")
+        }
+    }
+
+    @Test func `promotion does not either, and a look at everything that takes long is followed by a longer pause`()
+        async throws
+    {
+        try await withHeldSnapshot { store, schema in
+            try schema.psql(
+                """
+                insert into lane (id, queue, kind, priority) values (9, 'other', 'other', 0);
+                insert into delayed (id, lane, state, run_at, enqueued_at, args)
+                  select n, 9, 'scheduled', clock() - n * interval '1 second', clock(), '{}' from generate_series(1, \(removed)) n;
+                do $$ begin while (select moved from promote(1000)) > 0 loop commit; end loop; end $$;
+                """)
+            schema.advance(by: .seconds(60))
+            let pause = try schema.psql(
+                "select next from promote(10); select last_value > extract(epoch from clock()) * 1000000 from promoted_fully"
+            )
+            #expect(pause.hasSuffix("t"))
+            let read = try pages(schema, "select * from promote(10)")
+            #expect(read < 200, "\(read)")
+        }
+    }
+}
