@@ -47,6 +47,7 @@ let package = Package(
                 .embedInCode("0001_queue.sqlite.sql"),
                 .embedInCode("0001_queue.postgres.sql"),
                 .embedInCode("0001_queue.postgres.common.sql"),
+                .embedInCode("0001_queue.postgres.tally.sql"),
                 .embedInCode("0001_queue.postgres.waiting.sql"),
                 .embedInCode("0001_queue.postgres.checks.sql"),
                 .embedInCode("0001_queue.postgres.enqueue.sql"),

@@ -62,6 +62,7 @@ begin
     delete from attempt_error where job = any(v_failed || v_ids);
     delete from usage where job = any(v_failed || v_ids);
     delete from tombstone where lane = v_lane;
+    delete from tally where lane = v_lane;
     delete from lease where lane = v_lane;
     delete from lane where id = v_lane;
     execute format('drop sequence %I', 'waiting_' || v_lane);
@@ -81,7 +82,7 @@ declare
 begin
   select array_agg(id) into v_leases from lease where lane = p_lane and count > 0;
   if v_leases is null then return; end if;
-  select id into v_cursor from lease where lane = p_lane order by lane desc, id desc limit 1;
+  select id into v_cursor from lease where lane between p_lane and p_lane order by lane desc, id desc limit 1;
   update lane set forgotten = forgotten + (select sum(count) from lease where id = any(v_leases)) where id = p_lane;
   delete from run where lease = any(v_leases);
   delete from progress where lease = any(v_leases);

@@ -48,7 +48,7 @@ declare
   s pg_snapshot;
 begin
   select l.xid, l.position, l.claimed, l.peak, l.s1, l.s2, exists (select 1 from tombstone t where t.lane = p_lane) as marked
-    into c from lease l where l.lane = p_lane order by l.lane desc, l.id desc limit 1;
+    into c from lease l where l.lane between p_lane and p_lane order by l.lane desc, l.id desc limit 1;
   moved := false;
   for v_round in 1..2 loop
     v_late := c.xid < pg_snapshot_xmax(c.s1);
@@ -216,7 +216,7 @@ begin
     select u.n, u.lane, l.xid, l.position, l.claimed, l.peak, l.s1, l.s2, pg_snapshot_xmax(l.s1) as base,
       pg_snapshot_xmax(l.s2) as top
     from unnest(p_lanes) with ordinality u(lane, n) cross join lateral (
-      select * from lease l where l.lane = u.lane order by l.lane desc, l.id desc limit 1) l
+      select * from lease l where l.lane between u.lane and u.lane order by l.lane desc, l.id desc limit 1) l
     where not exists (select 1 from tombstone t where t.lane = any(p_lanes))
   ), entry as materialized (
     -- A nested loop, so in the order of lanes, and no further than the limit.
@@ -350,7 +350,7 @@ begin
           from (
             select l.xid, l.position, l.s1, l.s2, pg_snapshot_xmax(l.s1) as base,
               pg_snapshot_xmin(l.s1) < pg_snapshot_xmax(l.s1) or pg_snapshot_xmin(l.s2) < pg_snapshot_xmax(l.s2) as late
-            from lease l where l.lane = (la.lane).id order by l.lane desc, l.id desc limit 1) c) end as since
+            from lease l where l.lane between (la.lane).id and (la.lane).id order by l.lane desc, l.id desc limit 1) c) end as since
         from (
           select la as lane, array_position(p_kinds, la.kind) as want, count(*) over () as lanes from lane la
           where la.kind = any(p_kinds) and not la.paused and (p_queues is null or la.queue = any(p_queues))

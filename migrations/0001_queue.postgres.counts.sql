@@ -2,14 +2,28 @@
 
 -- How many wait in a lane: counted up to p_exact, estimated from how densely they lie where there are more.
 create function count_waiting(p_lane int, p_exact int default 20000) returns bigint language plpgsql stable
-  set search_path from current set enable_seqscan = off set enable_sort = off set jit = off as $$
+  set search_path from current set enable_seqscan = off set enable_sort = off set enable_bitmapscan = off set jit = off as $$
 declare
+  c record;
   v_count bigint;
   v_first bigint;
   v_last bigint;
   v_newest bigint;
 begin
-  select count(*), min(position), max(position) into v_count, v_first, v_last from waiting(p_lane, p_exact);
+  select l.xid, l.position, l.s1, l.s2, exists (select 1 from tombstone t where t.lane = p_lane) as marked
+    into c from lease l where l.lane between p_lane and p_lane order by l.lane desc, l.id desc limit 1;
+  if c.marked or pg_snapshot_xmin(c.s1) < pg_snapshot_xmax(c.s1) or pg_snapshot_xmin(c.s2) < pg_snapshot_xmax(c.s2) then
+    select count(*), min(position), max(position) into v_count, v_first, v_last from waiting(p_lane, p_exact);
+  else
+    if c.xid < pg_snapshot_xmax(c.s1) then
+      c.xid := pg_snapshot_xmax(c.s1);
+      c.position := 0;
+    end if;
+    -- By the index alone, where nothing else has to be looked at: a fifth of the time.
+    select count(*), min(position), max(position) into v_count, v_first, v_last from (
+      select j.position from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
+      order by j.lane, j.xid, j.position limit p_exact) w;
+  end if;
   if v_count < p_exact then return v_count; end if;
   select position into v_newest from job where lane = p_lane order by lane desc, xid desc, position desc limit 1;
   if v_last <= v_first or v_newest <= v_last then return v_count; end if;
@@ -19,19 +33,22 @@ end $$;
 create function lane_counts() returns table (
   queue text, kind text, priority int, scheduled bigint, available bigint, running bigint, retryable bigint,
   completed bigint, failed bigint, cancelled bigint, oldest timestamptz, paused boolean
-) language sql stable security definer set search_path from current as $$
+) language sql stable security definer set search_path from current set jit = off as $$
   select la.queue, la.kind, la.priority::int,
-    (select count(*) from delayed d where d.lane = la.id and d.state = 'scheduled'),
+    coalesce(t.scheduled, 0)::bigint,
     w.available,
     coalesce(u.open, 0),
-    (select count(*) from delayed d where d.lane = la.id and d.state = 'retryable'),
+    coalesce(t.retryable, 0)::bigint,
     c.claimed - la.forgotten - coalesce(u.superseded, 0),
-    (select count(*) from failed f where f.lane = la.id and f.state = 'failed'),
-    (select count(*) from failed f where f.lane = la.id and f.state = 'cancelled'),
+    coalesce(t.failed, 0)::bigint,
+    coalesce(t.cancelled, 0)::bigint,
     case when w.available > 0 then head(la.id) end, la.paused
   from lane la
   cross join lateral (select count_waiting(la.id) as available offset 0) w
-  cross join lateral (select claimed from lease l where l.lane = la.id order by l.lane desc, l.id desc limit 1) c
+  left join (
+    select lane, sum(scheduled) as scheduled, sum(retryable) as retryable, sum(failed) as failed, sum(cancelled) as cancelled
+    from tally group by lane) t on t.lane = la.id
+  cross join lateral (select claimed from lease l where l.lane between la.id and la.id order by l.lane desc, l.id desc limit 1) c
   left join lateral (
     select sum(open) as open, sum(count - completed) as superseded from lease l where l.lane = la.id and completed < count) u
     on true
@@ -51,6 +68,17 @@ create function audit() returns setof text language sql stable set search_path f
   from lane_counts() s join lane la on (la.queue, la.kind, la.priority) = (s.queue, s.kind, s.priority)
   cross join lateral (select coalesce(sum(completed), 0) as n from lease where lane = la.id) c
   where c.n <> s.completed
+  union all
+  select format('%s/%s/%s: %s jobs are %s, the tally says %s; select recount() mends it', la.queue, la.kind, la.priority, n.n, n.state,
+    n.tallied)
+  from (
+    select lane, state, sum(n) as n, sum(tallied) as tallied from (
+      select lane, state, count(*) as n, 0 as tallied from delayed group by lane, state
+      union all select lane, state, count(*), 0 from failed group by lane, state
+      union all select t.lane, s.state, 0, s.n from tally t cross join lateral (values
+        ('scheduled', t.scheduled), ('retryable', t.retryable), ('failed', t.failed), ('cancelled', t.cancelled)) s(state, n)) p
+    group by lane, state having sum(n) <> sum(tallied)) n
+  join lane la on la.id = n.lane
   union all
   select format('job %s lives in %s places', id, count(*)) from (
     select id from failed union all select id from delayed

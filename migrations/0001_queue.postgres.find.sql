@@ -18,14 +18,14 @@ declare
   v_middle bigint;
   v_found bigint;
 begin
-  select * into l from lease where lane = p_lane order by lane desc, id desc limit 1;
+  select * into l from lease where lane between p_lane and p_lane order by lane desc, id desc limit 1;
   if not is_claimed(l, p_xid, p_position) then return null; end if;
   v_found := l.id;
   v_high := l.id - 1;
-  select id into v_low from lease where lane = p_lane order by lane, id limit 1;
+  select id into v_low from lease where lane between p_lane and p_lane order by lane, id limit 1;
   while v_low <= v_high loop
     v_middle := v_low + (v_high - v_low) / 2;
-    select * into l from lease where lane = p_lane and id >= v_middle order by lane, id limit 1;
+    select * into l from lease where (lane, id) >= (p_lane, v_middle) and lane <= p_lane order by lane, id limit 1;
     if is_claimed(l, p_xid, p_position) then
       v_found := l.id;
       v_high := v_middle - 1;
@@ -77,13 +77,57 @@ create view failed_row as
     f.expires_at
   from failed f join lane la on la.id = f.lane;
 
+-- What an entry of the log and its lease say of its job; no row: the job lives elsewhere. Nothing is looked up that such a job
+-- does not have: whoever asks for one has mostly begun a session for it, and pays for each statement's plan.
+create function at_home(j job) returns setof job_row language plpgsql stable
+  set search_path from current set enable_seqscan = off set jit = off as $$
+declare
+  l lease;
+  v_lease bigint := lease_of(j.lane, j.xid, j.position);
+  v_index int;
+  v_state text := 'available';
+  v_started timestamptz;
+  v_finished timestamptz;
+  v_worker text;
+begin
+  if v_lease is not null then
+    select * into l from lease where id = v_lease;
+    select name into v_worker from worker where id = l.worker;
+    v_index := array_position(l.positions, j.position) - 1;
+    case
+      when v_index is null then return;
+      when get_byte(l.endings, v_index) = 1 then
+        v_state := 'completed';
+        select l.claimed_at + t.waited, l.claimed_at + t.waited + t.ran into v_started, v_finished from run_time(l, v_index) t;
+      when coalesce(get_byte(l.endings, v_index), 0) = 0 and l.revoked_at is null then
+        v_state := 'running';
+        v_started := l.claimed_at;
+      else return;
+    end case;
+  elsif exists (select 1 from tombstone t where t.lane = j.lane and t.position = j.position) then
+    return;
+  end if;
+  return query select j.position, coalesce(j.id, j.position), la.kind, la.queue, la.priority::int, v_state,
+    j.attempt + case when v_lease is null then 0 else 1 end, j.crashes::int, j.max_attempts, j.timeout_ms, j.enqueued_at, j.run_at,
+    v_started, v_finished, v_worker, j.args, null::text,
+    case when v_state = 'running' then v_lease end, j.expires_at
+    from lane la where la.id = j.lane;
+end $$;
+
 -- The one place where a job lives, which is what says its state. No row: there is no such job, or its retention is over.
 create function find(p_id bigint) returns setof job_row language plpgsql stable
   set search_path from current set enable_seqscan = off set jit = off as $$
 declare
   j job;
-  v_lease bigint;
+  v_segment int;
 begin
+  -- Most jobs are still where they were enqueued. The segment is a guess, but for few the right one, and no other is opened.
+  select number into v_segment from segment where after < p_id order by number desc limit 1;
+  select * into j from job where segment = v_segment and position = p_id and id is null;
+  if found then
+    return query select * from at_home(j);
+    if found then return; end if;
+  end if;
   -- Looked for first: a view is not planned where there is nothing for it.
   if exists (select 1 from failed where id = p_id) then
     return query select * from failed_row where id = p_id;
@@ -98,16 +142,7 @@ begin
     (select * from job where id = p_id order by position + 0 desc limit 1)
     union all (select * from job where position = p_id and id is null limit 1)) e
   order by position desc limit 1;
-  if not found then return; end if;
-  v_lease := lease_of(j.lane, j.xid, j.position);
-  if v_lease is not null then
-    return query select * from leased(v_lease, j.position);
-  elsif not exists (select 1 from tombstone t where t.lane = j.lane and t.position = j.position) then
-    return query select w.position, coalesce(w.id, w.position), la.kind, la.queue, la.priority::int, 'available', w.attempt::int,
-      w.crashes::int, w.max_attempts, w.timeout_ms, w.enqueued_at, w.run_at, null::timestamptz, null::timestamptz, null::text, w.args,
-      null::text, null::bigint, w.expires_at
-      from job w join lane la on la.id = w.lane where w.position = j.position and w.segment = j.segment;
-  end if;
+  if found then return query select * from at_home(j); end if;
 end $$;
 
 -- Where one of several jobs is: its lane, and with an entry in the log that entry, and the lease that holds it, at index.
@@ -148,7 +183,7 @@ begin
     p := row(e.n, e.id, e.state, e.lane, e.segment, e.position, null, null);
     if e.position is not null then
       if c.lane is distinct from e.lane then
-        select * into c from lease where lane = e.lane order by lane desc, id desc limit 1;
+        select * into c from lease where lane between e.lane and e.lane order by lane desc, id desc limit 1;
         v_lease := null;
         v_positions := null;
       end if;
@@ -164,7 +199,10 @@ begin
               -- Unpacked once: an element is then read without the rest.
               select l.id, l.positions, l.endings || '', l.revoked_at is not null into v_lease, v_positions, v_endings, v_revoked
                 from lease l where l.id = case v_try
-                  when 1 then (select n.id from lease n where n.lane = e.lane and n.id > v_lease order by n.lane, n.id limit 1)
+                  when 1 then (
+                    select n.id from lease n
+                    where (n.lane, n.id) > (e.lane, coalesce(v_lease, 9223372036854775807)) and n.lane <= e.lane
+                    order by n.lane, n.id limit 1)
                   else lease_of(e.lane, e.xid, e.position) end;
               v_at := array_position(v_positions, e.position);
               exit when v_at is not null;

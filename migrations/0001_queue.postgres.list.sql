@@ -38,7 +38,8 @@ begin
     select j.position from (
       select j.* from job j where j.position < p_before and j.position >= p_low order by j.position desc limit 20000) j
     where j.lane = any(p_lanes) and (p_since is null or j.enqueued_at >= p_since)
-      and not is_claimed((select l from lease l where l.lane = j.lane order by l.lane desc, l.id desc limit 1), j.xid, j.position)
+      and not is_claimed(
+        (select l from lease l where l.lane between j.lane and j.lane order by l.lane desc, l.id desc limit 1), j.xid, j.position)
       and not exists (select 1 from tombstone t where t.lane = j.lane and t.position = j.position)
     limit p_limit);
   if cardinality(v_found) < p_limit then
@@ -49,7 +50,8 @@ begin
         select w.position from unnest(p_lanes) la cross join lateral (
           select j.position from job j
           where j.lane = la and j.position < p_before and (p_since is null or j.enqueued_at >= p_since)
-            and not is_claimed((select l from lease l where l.lane = la order by l.lane desc, l.id desc limit 1), j.xid, j.position)
+            and not is_claimed(
+              (select l from lease l where l.lane between la and la order by l.lane desc, l.id desc limit 1), j.xid, j.position)
             and not exists (select 1 from tombstone t where t.lane = la and t.position = j.position)
           order by j.lane desc, j.xid desc, j.position desc limit p_limit + 1000) w
         order by w.position desc limit p_limit);
@@ -95,8 +97,8 @@ begin
   foreach v_lane in array p_lanes loop
     v_cursors := '{}';
     for l in
-      select id, peak, claimed_at, positions, endings from lease
-      where lane = v_lane and first < p_before and completed > 0 order by lane desc, id desc
+      select id, peak, claimed_at, positions, endings || '' as endings from lease
+      where lane between v_lane and v_lane and first < p_before and completed > 0 order by lane desc, id desc
     loop
       exit when l.claimed_at < p_since or cardinality(v_cursors) >= p_limit and l.peak < v_cursors[p_limit];
       v_leases := v_leases || l.id;
@@ -110,9 +112,20 @@ begin
       end if;
     end loop;
   end loop;
-  return query select r.* from unnest(v_leases) id, leased(id) r
-    where r.state = 'completed' and r.cursor < p_before and (p_since is null or r.enqueued_at >= p_since)
-    order by r.cursor desc limit p_limit;
+  if p_since is not null then
+    return query select r.* from unnest(v_leases) id, leased(id) r
+      where r.state = 'completed' and r.cursor < p_before and r.enqueued_at >= p_since order by r.cursor desc limit p_limit;
+  else
+    -- Only those on the page are looked up: a lease may hold thousands.
+    return query select r.* from (
+        select h.id, e.position from (
+          -- Unpacked once, not for each job.
+          select id, positions, endings || '' as endings from lease where id = any(v_leases) offset 0) h
+        cross join lateral unnest(h.positions) with ordinality e(position, n)
+        where e.position < p_before and get_byte(h.endings, e.n::int - 1) = 1
+        order by e.position desc limit p_limit) e
+      cross join lateral leased(e.id, e.position) r;
+  end if;
 end $$;
 
 create function list_jobs(

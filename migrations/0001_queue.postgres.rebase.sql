@@ -37,7 +37,7 @@ $$;
 create function is_ahead() returns boolean language sql stable set search_path from current set enable_seqscan = off as $$
   select exists (
     select 1 from lane la
-    cross join lateral (select * from lease l where l.lane = la.id order by l.lane desc, l.id desc limit 1) c
+    cross join lateral (select * from lease l where l.lane between la.id and la.id order by l.lane desc, l.id desc limit 1) c
     left join lateral (
       select xid from job j where j.lane = la.id order by j.lane desc, j.xid desc, j.position desc limit 1) j on true
     where greatest(pg_snapshot_xmax(c.s2), j.xid) > pg_snapshot_xmax(pg_current_snapshot()))
@@ -144,7 +144,7 @@ begin
   insert into lease (id, xid, position, claimed, peak, claimed_at, finished_at, lane, count, open, s1, s2)
     select nextval('lease_number') << 20, '0', 0, c.claimed, c.peak, v_now, v_now, c.lane, 0, 0, s, s
     from (select (v_start::text || ':' || v_start::text || ':')::pg_snapshot as s) start, lane la
-    cross join lateral (select * from lease l where l.lane = la.id order by l.lane desc, l.id desc limit 1) c;
+    cross join lateral (select * from lease l where l.lane between la.id and la.id order by l.lane desc, l.id desc limit 1) c;
   perform wake(array(select id from lane));
 end $$;
 

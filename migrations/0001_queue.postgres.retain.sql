@@ -42,9 +42,10 @@ begin
   end if;
   with old as materialized (
     select l.id, l.lane, l.count, l.completed, l.finished_at, l.positions, l.endings, l.first_segment, l.last_segment,
-      l.id = (select n.id from lease n where n.lane = l.lane order by n.lane desc, n.id desc limit 1) as is_cursor
+      l.id = (select n.id from lease n where n.lane between l.lane and l.lane order by n.lane desc, n.id desc limit 1) as is_cursor
     from lease l where l.finished_at >= v_from and l.finished_at < p_before and (l.count > 0 or l.positions is null)
-      and not (l.count = 0 and l.id = (select n.id from lease n where n.lane = l.lane order by n.lane desc, n.id desc limit 1))
+      and not (l.count = 0
+        and l.id = (select n.id from lease n where n.lane between l.lane and l.lane order by n.lane desc, n.id desc limit 1))
     order by l.finished_at limit greatest(1, least(p_limit, 100)) for no key update skip locked
   ), done as (
     select e.position, o.first_segment, o.last_segment from old o, unnest(o.positions) with ordinality e(position, n)
@@ -118,6 +119,9 @@ create function turn_segments(p_now timestamptz, p_completed interval) returns v
   set search_path from current as $$
 declare
   v_current int;
+  -- Read before the number is set: what is appended to the next segment comes after this.
+  v_position bigint := (select last_value from "position");
+  v_dropped int := 0;
   s record;
 begin
   -- One at a time, and nobody waits.
@@ -130,7 +134,7 @@ begin
     then
       v_current := setval('segment_number', v_current + 1);
     end if;
-    update segment set opened_at = p_now where number = v_current and opened_at is null;
+    update segment set opened_at = p_now, after = v_position where number = v_current and opened_at is null;
     if not exists (select 1 from segment where number = v_current + 1) then
       perform make_segment(v_current + 1);
       insert into segment values (v_current + 1, null);
@@ -140,11 +144,13 @@ begin
     null;
   end;
   begin
+    -- Any of those that are old enough, a few a call: what keeps one may keep it for long.
     for s in
-      select a.number from segment a join segment b on b.number = a.number + 1
-      where a.number < v_current and b.opened_at < p_now - p_completed order by a.number limit 4
+      select number from (select number, lead(opened_at) over (order by number) as closed_at from segment) a
+      where number < v_current and closed_at < p_now - p_completed order by random() limit 8
     loop
-      exit when not drop_segment(s.number, v_current);
+      if drop_segment(s.number, v_current) then v_dropped := v_dropped + 1; end if;
+      exit when v_dropped = 4;
     end loop;
   exception when lock_not_available or deadlock_detected then
     null;
@@ -160,16 +166,24 @@ declare
   v_positions bigint[];
   v_leases bigint[];
 begin
-  if exists (select 1 from lease where first_segment <= p_number and count > 0 and open = 0) then return false; end if;
-  select array_agg(id) into v_leases from lease where first_segment <= p_number and count > 0 and open > 0;
+  if exists (select 1 from lease where p_number between first_segment and last_segment and count > 0 and open = 0) then
+    return false;
+  end if;
+  select array_agg(id) into v_leases from lease
+    where p_number between first_segment and last_segment and count > 0 and open > 0;
   if cardinality(v_leases) > 100 then return false; end if;
-  if (select count(*) from (select 1 from lane la, waiting(la.id, 1001, p_number) limit 1001) w) > 1000 then return false; end if;
+  if (select count(*) from (select 1 from lane la, waiting(la.id, 1001, p_number, p_number) limit 1001) w) > 1000 then
+    return false;
+  end if;
   -- From here on nobody claims or appends.
   lock table job in access exclusive mode;
-  if exists (select 1 from lease where first_segment <= p_number and count > 0 and open = 0) then return false; end if;
-  select array_agg(id) into v_leases from lease where first_segment <= p_number and count > 0 and open > 0;
+  if exists (select 1 from lease where p_number between first_segment and last_segment and count > 0 and open = 0) then
+    return false;
+  end if;
+  select array_agg(id) into v_leases from lease
+    where p_number between first_segment and last_segment and count > 0 and open > 0;
   select array_agg(position) into v_positions from (
-    select w.position from lane la, waiting(la.id, 2000, p_number) w where w.segment = p_number
+    select w.position from lane la, waiting(la.id, 2000, p_number, p_number) w
     union all
     select e.position from lease l, unnest(l.positions) e(position) where l.id = any(v_leases)) p;
   update job set segment = p_current where segment = p_number and position = any(v_positions);

@@ -18,7 +18,7 @@ begin
       ('worker', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'claim', 'settle',
         'settle_and_enqueue', 'report_progress', 'register', 'heartbeat', 'last_report', 'deregister',
         'recover', 'promote', 'retain', 'lane_counts', 'clock', 'bench_surroundings', 'bench_remove']),
-      ('reader', array['find', 'history', 'lease_of', 'leased', 'is_claimed', 'list_jobs', 'list_running', 'list_available', 'newest_waiting',
+      ('reader', array['find', 'at_home', 'history', 'lease_of', 'leased', 'is_claimed', 'list_jobs', 'list_running', 'list_available', 'newest_waiting',
         'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'run_time',
         'select_ids', 'is_home', 'is_ahead', 'audit']),
       ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'repair', 'pause_queue', 'rebase_preview',

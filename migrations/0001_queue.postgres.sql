@@ -69,7 +69,8 @@ create index job_expires on job (lane) where expires_at is not null;
 
 create table segment (
   number int primary key,
-  opened_at timestamptz                   -- null: made ahead
+  opened_at timestamptz,                  -- null: made ahead
+  after bigint                            -- the last position when it was opened: its entries come after it, but for those that were moved
 );
 
 -- Attached once it is there, which lets enqueue go on. What is inserted once and dropped whole has nothing for vacuum to
@@ -110,6 +111,8 @@ create table lease (
   endings bytea,                          -- a byte a job: 0 open, 1 completed, 2 retryable, 3 snoozed, 4 failed, 5 cancelled, 6 given back, 7 crashed
   times bytea                             -- of a lease that was settled at once, as in run
 ) with (fillfactor = 80);
+-- Asked with `lane between x and x`: with `lane = x` the planner, which is told that most leases are of few lanes, takes the primary
+-- key, and for a lane that is idle looks through all that others have claimed since.
 create index lease_cursor on lease (lane, id);
 -- Numbers compress badly, and trying costs an eighth of a claim.
 alter table lease alter positions set storage external, alter endings set storage external, alter times set storage external;
@@ -258,5 +261,5 @@ create index worker_live on worker (id) where ended_at is null;
 do $$
 begin
   perform setval('segment_number', 1), make_segment(1), make_segment(2);
-  insert into segment values (1, clock()), (2, null);
+  insert into segment values (1, clock(), 0), (2, null, null);
 end $$;

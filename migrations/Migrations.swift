@@ -10,6 +10,7 @@ package enum Migrations {
             [
                 PackageResources._001_queue_postgres_sql,
                 PackageResources._001_queue_postgres_common_sql,
+                PackageResources._001_queue_postgres_tally_sql,
                 PackageResources._001_queue_postgres_waiting_sql,
                 PackageResources._001_queue_postgres_checks_sql,
                 PackageResources._001_queue_postgres_enqueue_sql,

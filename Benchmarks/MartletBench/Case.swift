@@ -14,7 +14,7 @@ struct Case: Sendable {
     }
 
     /// In the order they are run.
-    static let all = sqlite + running + postgres
+    static let all = sqlite + Growth.sqlite + running + postgres + Growth.postgres
 
     private static let sqlite = [
         Case("sqlite.enqueue", "bulk enqueue of 1 M jobs", Throughput.enqueueCase),
@@ -28,7 +28,6 @@ struct Case: Sendable {
         Case("sqlite.large", "commands that look, with 2 M jobs in the database", LargeDatabase.largeCase),
         Case("sqlite.peers.drain", "enqueue and drain beside other queues on SQLite", SQLitePeers.drainCase),
         Case("sqlite.peers.pickup", "pick-up beside other queues on SQLite", SQLitePeers.pickUpCase),
-        Case("sqlite.growth", "what it costs that 10 M jobs wait, have ended or are for later; lanes", Growth.sqliteCase),
         Case("sqlite.soak", "jobs of all sorts at a steady pace, for --minutes: memory, file, WAL", Soak.sqliteCase),
     ]
 
@@ -61,7 +60,6 @@ struct Case: Sendable {
         Case("pg.fleet", "more workers, databases and servers", Fleet.run),
         Case("pg.peers.drain", "enqueue and drain beside other queues on PostgreSQL", PostgresPeers.drainCase),
         Case("pg.peers.pickup", "pick-up beside other queues on PostgreSQL", PostgresPeers.pickUpCase),
-        Case("pg.growth", "what it costs that 10 M jobs wait, have ended or are for later; lanes", Growth.postgresCase),
         Case("pg.soak", "jobs of all sorts at a steady pace, for --minutes: memory, files, WAL", Soak.postgresCase),
     ]
 

@@ -118,13 +118,80 @@ import Testing
                 "select * from find(500000)", "select * from list_jobs('available', null, null, null, null, 500000, 50)",
                 "select * from list_jobs('running', null, null, null, null, 9000000000, 50)",
                 "select * from list_jobs('completed', 'work', null, null, null, 9000000000, 50)",
-                "select retain(interval '1 minute', interval '1 hour', 10)",
+                "select retain(interval '1 minute', interval '1 hour', 10)", "select * from lane_counts()",
             ]
             try withEachStatistics(schema) { statistics in
                 for call in calls {
                     let read = try pages(schema, call, kept: false)
                     #expect(read < 1_000, "\(call), statistics \(statistics)")
                 }
+            }
+            #expect(try await store.stats().counts[.scheduled] == 300_000)
+            #expect(try await store.stats().counts[.failed] == 300_000)
+        }
+    }
+
+    @Test func `what others have claimed since costs an idle lane nothing, nor those who look at it`() async throws {
+        try await withStore { store, schema in
+            try schema.psql("alter table lease set (autovacuum_enabled = off); analyze lease;")
+            let worker = try await store.register(.testing("w", kinds: ["work", "idle"]))
+            let idle = try await store.enqueue("idle")[0]
+            let work = try await store.enqueue()[0]
+            for lease in try await store.claim(.testing(worker, kinds: ["work", "idle"], limit: 2)) {
+                _ = try await store.settle([.testing(lease.id, 0, .completed(result: nil))])
+            }
+            try schema.psql(
+                """
+                insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, finished_at, lane, count, open, completed,
+                  first_segment, last_segment, s1, s2, positions, endings)
+                select nextval('lease_number') << 20, xid, position, claimed + n, first, peak, worker, clock(), clock(), lane, 1, 0, 1,
+                  first_segment, last_segment, s1, s2, positions, endings
+                from (select l.* from lease l join lane la on la.id = l.lane where la.kind = 'work' order by l.id desc limit 1) l,
+                  generate_series(1, 200000) n;
+                """)
+            let calls = [
+                "select * from claim((select max(id) from worker), '{work,idle}', '{10,10}', null, 10)",
+                "select * from find(\(idle.rawValue))", "select * from find(\(work.rawValue))",
+                "select * from places(array[\(idle.rawValue), \(work.rawValue)])", "select * from lane_counts()",
+                "select * from list_jobs('completed', 'idle', null, null, null, 9000000000, 50)",
+                "select * from list_jobs('available', null, null, null, null, 9000000000, 50)",
+            ]
+            try withEachStatistics(schema) { statistics in
+                for call in calls {
+                    let read = try pages(schema, call, kept: false)
+                    #expect(read < 500, "\(call), statistics \(statistics)")
+                }
+            }
+        }
+    }
+
+    @Test func `a page of completed jobs is not read with all that their leases hold`() async throws {
+        try await withStore { store, schema in
+            let worker = try await store.register(.testing("w"))
+            try fill(schema, 10_000)
+            for lease in try await store.claim(.testing(worker, limit: 4_096)) {
+                _ = try await store.settle(lease.jobs.indices.map { .testing(lease.id, $0, .completed(result: nil)) })
+            }
+            let read = try pages(schema, "select * from list_jobs('completed', null, null, null, null, 9000000000, 10)")
+            #expect(read < 1_000)
+        }
+    }
+
+    @Test func `a job that has been enqueued and nothing else is looked for in its own segment`() async throws {
+        try await withStore { store, schema in
+            let policy = RetentionPolicy(completed: .seconds(6 * 3_600), failed: .seconds(3_600))
+            let first = try await store.enqueue()[0]
+            // A segment an hour, of which each is kept by what waits in it.
+            for _ in 0..<40 {
+                _ = try await store.enqueue("idle", count: 1_100)
+                schema.advance(by: .seconds(3_601))
+                while try await store.retain(policy, limit: 10) > 0 {}
+            }
+            let last = try await store.enqueue()[0]
+            #expect(try #require(Int(try schema.psql("select count(*) from segment"))) > 20)
+            for id in [first, last] {
+                let read = try pages(schema, "select * from find(\(id.rawValue))", kept: false)
+                #expect(read < 50, "\(id)")
             }
         }
     }

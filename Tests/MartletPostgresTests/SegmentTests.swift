@@ -39,6 +39,24 @@ import Testing
         }
     }
 
+    @Test func `a segment in which nothing matters goes, though an older one has to stay`() async throws {
+        try await withStore { store, schema in
+            let worker = try await store.register(.testing("w", lease: .seconds(900_000)))
+            let kept = try await store.enqueue("idle", count: 1_100)
+            for _ in 0..<30 {
+                _ = try await store.enqueue(count: 2)
+                let lease = try await store.claim(.testing(worker, limit: 2))[0]
+                _ = try await store.settle([0, 1].map { .testing(lease.id, $0, .completed(result: nil)) })
+                try await pass(1, store, schema)
+            }
+            let there = try segments(schema)
+            #expect(there.first == 1)
+            #expect(there.count < 12, "\(there)")
+            #expect(try await store.stats().counts[.available] == 1_100)
+            #expect(try await store.job(kept[1_099])?.summary.state == .available)
+        }
+    }
+
     @Test func `vacuum does not come to a segment only because jobs were put into it`() async throws {
         try await withStore { store, schema in
             try await pass(3, store, schema)

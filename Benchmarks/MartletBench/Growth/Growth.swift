@@ -5,9 +5,27 @@ import Synchronization
 /// What a queue costs against its size: jobs that wait, jobs that have ended, jobs for later, and lanes (kinds and queues that
 /// are claimed apart).
 enum Growth {
-    static func sqliteCase(_ bench: Bench) async throws { try await run(bench, Ground.sqlite) }
+    /// What grows. Each is a case, so that one can be measured without the others, which take minutes.
+    enum Part: String, CaseIterable {
+        case waiting, finished, later, lanes
 
-    static func postgresCase(_ bench: Bench) async throws { try await run(bench, Ground.postgres) }
+        var what: String {
+            switch self {
+            case .waiting: "what it costs that 10 M jobs wait"
+            case .finished: "what it costs that 10 M jobs have ended"
+            case .later: "what it costs that 1 M jobs are for later"
+            case .lanes: "jobs of 1 to 1 000 lanes"
+            }
+        }
+    }
+
+    static let sqlite = Part.allCases.map { part in
+        Case("sqlite.growth.\(part)", part.what) { bench in try await run(part, bench, Ground.sqlite) }
+    }
+
+    static let postgres = Part.allCases.map { part in
+        Case("pg.growth.\(part)", part.what) { bench in try await run(part, bench, Ground.postgres) }
+    }
 
     private typealias WithGround = (Bench, (Ground) async throws -> Void) async throws -> Void
 
@@ -15,20 +33,27 @@ enum Growth {
     /// What is enqueued and run at each size; less than the smallest.
     private static let portion = 50_000
 
-    private static func run(_ bench: Bench, _ withGround: WithGround) async throws {
-        for grow in [waiting, finished, later] {
-            try await withGround(bench) { ground in
-                let client = try await ground.client()
-                try await grow(bench, ground, client)
-                await client.close()
+    private static func run(_ part: Part, _ bench: Bench, _ withGround: WithGround) async throws {
+        switch part {
+        case .waiting: try await withClient(bench, withGround) { try await waiting(bench, $0, $1) }
+        case .finished: try await withClient(bench, withGround) { try await finished(bench, $0, $1) }
+        case .later: try await withClient(bench, withGround) { try await later(bench, $0, $1) }
+        case .lanes:
+            for lanes in [1, 10, 100, 1_000] {
+                try await withClient(bench, withGround) { _, client in
+                    try await bench.report(rate: "\(lanes) lanes") { try await runInLanes(client, lanes) }
+                }
             }
         }
-        for lanes in [1, 10, 100, 1_000] {
-            try await withGround(bench) { ground in
-                let client = try await ground.client()
-                try await bench.report(rate: "\(lanes) lanes") { try await runInLanes(client, lanes) }
-                await client.close()
-            }
+    }
+
+    private static func withClient(
+        _ bench: Bench, _ withGround: WithGround, _ body: @escaping (Ground, Client) async throws -> Void
+    ) async throws {
+        try await withGround(bench) { ground in
+            let client = try await ground.client()
+            try await body(ground, client)
+            await client.close()
         }
     }
 

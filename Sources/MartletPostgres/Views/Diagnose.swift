@@ -91,7 +91,7 @@ enum Diagnose {
                 select la.queue, la.kind, count(*) from \(schema).job j join \(schema).lane la on la.id = j.lane
                 where j.expires_at <= \(schema).clock()
                   and not \(schema).is_claimed(
-                    (select l from \(schema).lease l where l.lane = j.lane order by l.lane desc, l.id desc limit 1),
+                    (select l from \(schema).lease l where l.lane between j.lane and j.lane order by l.lane desc, l.id desc limit 1),
                     j.xid, j.position)
                   and not exists (select 1 from \(schema).tombstone t where t.lane = j.lane and t.position = j.position)
                 group by la.queue, la.kind order by la.queue, la.kind

@@ -5,6 +5,7 @@ import MartletStore
 /// One job, or a page of them, wherever they live: `find` and `list_jobs` in `migrations/`.
 struct JobRows: Sendable {
     private let find: Statement
+    private let result: Statement
     private let presence: Statement
     private let list: Statement
     private let errors: Statement
@@ -25,10 +26,9 @@ struct JobRows: Sendable {
         // longer than all the rest.
         find = Statement(
             """
-            select \(Self.columns), j.expires_at, j.expires_at <= \(schema).clock(),
-              (select value from \(schema).result r where r.job = j.id)
-            from \(schema).find($1) j
+            select \(Self.columns), j.expires_at, j.expires_at <= \(schema).clock() from \(schema).find($1) j
             """)
+        result = Statement("select value from \(schema).result where job = $1")
         presence = Statement(
             """
             select exists (select 1 from \(schema).cancel_request c where c.lease = l.id and l.positions[c.index + 1] = $2),
@@ -64,26 +64,57 @@ struct JobRows: Sendable {
     }
 
     func job(_ id: JobID, _ database: Database) async throws(StoreError) -> JobDetail? {
-        // In one round trip: most jobs that are asked for are there.
-        let value = Value.int8(id.rawValue)
-        let answers = try await database.read([
-            Step(find, [value]), Step(errors, [value]), Step(usage, [value]),
-            Step(history, [value, .int4(Int32(JobHistory.entries))]),
-        ])
-        let rows = answers[0]
+        let rows = try await database.read(find, [.int8(id.rawValue)])
         guard !rows.isEmpty else { return nil }
-        let errors = (0..<answers[1].count).map { Self.error(answers[1], $0, from: 0) }
+        let past = try await past(of: id, rows, database)
         let lease = rows.optionalInt(0, 17)
         let presence = try await presence(in: lease, rows.int(0, 0), database)
-        let summary = try Self.summary(rows, 0, error: errors.last, presence, database.place)
+        let summary = try Self.summary(rows, 0, error: past.errors.last, presence, database.place)
         return JobDetail(
             summary: summary,
             reason: rows.optionalText(0, 16).flatMap(FailureReason.init(rawValue:)),
             lease: lease.map { LeaseID(rawValue: $0) }, crashes: Int(rows.int(0, 7)),
             timeout: rows.optionalInt(0, 9).map { .milliseconds($0) },
             expiry: Self.timestamp(rows, 0, 18).map { JobExpiry(at: $0, isOver: summary.state.waits && rows.bool(0, 19)) },
-            errors: errors, usage: (0..<answers[2].count).map { Self.usage(answers[2], $0) },
-            history: Self.history(answers[3]), result: rows.optionalBytes(0, 20).map { JSONText(trusted: $0) })
+            errors: past.errors, usage: past.usage, history: past.history, result: past.result)
+    }
+
+    private struct Past {
+        var errors: [AttemptError] = []
+        var usage: [AttemptUsage] = []
+        var history = JobHistory()
+        var result: JSONText?
+    }
+
+    /// In one round trip, and without what such a job does not have: opening a table for the first time takes a new session half
+    /// a millisecond.
+    private func past(of id: JobID, _ rows: Rows, _ database: Database) async throws(StoreError) -> Past {
+        let value = Value.int8(id.rawValue)
+        let state = JobState(rawValue: rows.text(0, 5))
+        // A job in its first entry in the log has run once at most, and what is known of that is known.
+        let isFirst = rows.int(0, 0) == id.rawValue && (state == .available || state == .running || state == .completed)
+        var steps: [Step] = []
+        if !isFirst || state == .completed { steps += [Step(usage, [value]), Step(result, [value])] }
+        if !isFirst { steps += [Step(errors, [value]), Step(history, [value, .int4(Int32(JobHistory.entries))])] }
+        guard !steps.isEmpty else { return Past(history: Self.history(ofFirst: rows)) }
+        let answers = try await database.read(steps)
+        return Past(
+            errors: isFirst ? [] : (0..<answers[2].count).map { Self.error(answers[2], $0, from: 0) },
+            usage: (0..<answers[0].count).map { Self.usage(answers[0], $0) },
+            history: isFirst ? Self.history(ofFirst: rows) : Self.history(answers[3]),
+            result: answers[1].isEmpty ? nil : JSONText(trusted: answers[1].bytes(0, 0)))
+    }
+
+    /// As `history` would have it, of a job in its first entry.
+    private static func history(ofFirst rows: Rows) -> JobHistory {
+        var reader = JobHistory.Reader()
+        let run = timestamp(rows, 0, 12).map { startedAt in
+            JobRun(
+                attempt: Int(rows.int(0, 6)), startedAt: startedAt, endedAt: timestamp(rows, 0, 13),
+                worker: rows.optionalText(0, 14), outcome: rows.isNull(0, 13) ? .running : .completed)
+        }
+        reader.add(at: timestamp(rows, 0, 11), run: run, isKnown: run == nil)
+        return reader.history
     }
 
     /// What is known only of jobs that run.
