@@ -28,26 +28,6 @@ create function new_lease() returns bigint language sql volatile as $$
   select nextval('lease_number') << 20 | (random() * 1048575)::bigint
 $$;
 
--- Since when the first waiting job of a lane has been waiting, for the order of lanes; null when none is. A lane where all
--- that waits has been cancelled may still say something: the claim then goes past it.
-create function waiting_since(p_lane int) returns timestamptz language plpgsql stable
-  set search_path from current set enable_sort = off set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
-declare
-  c record;
-begin
-  select l.xid, l.position, l.s1, l.s2 into c from lease l where l.lane between p_lane and p_lane
-    order by l.lane desc, l.id desc limit 1;
-  if pg_snapshot_xmin(c.s1) < pg_snapshot_xmax(c.s1) or pg_snapshot_xmin(c.s2) < pg_snapshot_xmax(c.s2) then
-    return head(p_lane);
-  end if;
-  if c.xid < pg_snapshot_xmax(c.s1) then
-    c.xid := pg_snapshot_xmax(c.s1);
-    c.position := 0;
-  end if;
-  return (select greatest(j.enqueued_at, j.run_at) from job j
-    where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position) order by j.lane, j.xid, j.position limit 1);
-end $$;
-
 -- Takes at most p_limit jobs of one lane for a worker, under one new lease; the lane's lock is held. The ordinary case is one
 -- statement; probes tell whether there is anything for it, and a single job, which somebody may be waiting for, is taken
 -- without it (it costs a third of a millisecond where the processor has forgotten it meanwhile); what is out of the ordinary
@@ -221,6 +201,78 @@ begin
   moved := found;
 end $$;
 
+-- Takes at most p_limit jobs of several lanes, in this order, as one statement; their locks are held, and p_now is a snapshot
+-- taken since. A lane's late committers and the rest of its round come first, then those of the next round, so each lane is
+-- emptied or the limit reached. Takes nothing where some lane has jobs that were cancelled while they waited, or all would
+-- bring more args than p_bytes: then lane by lane, by take().
+create function take_lanes(p_lanes int[], p_worker bigint, p_limit int, p_bytes bigint, p_now pg_snapshot) returns table (
+  n bigint, lease bigint, ids bigint[], enqueued_at timestamptz[], args text[], attempts bigint[], crashes bigint[],
+  max_attempts bigint[], timeouts_ms bigint[], expire_in bigint[], taken int, bytes bigint
+) language plpgsql as $$
+#variable_conflict use_column
+begin
+  return query
+  with cursor as materialized (
+    select u.n, u.lane, l.xid, l.position, l.claimed, l.peak, l.s1, l.s2, pg_snapshot_xmax(l.s1) as base,
+      pg_snapshot_xmax(l.s2) as top
+    from unnest(p_lanes) with ordinality u(lane, n) cross join lateral (
+      select * from lease l where l.lane between u.lane and u.lane order by l.lane desc, l.id desc limit 1) l
+    where not exists (select 1 from tombstone t where t.lane = any(p_lanes))
+  ), entry as materialized (
+    -- A nested loop, so in the order of lanes, and no further than the limit.
+    select c.n, e.* from cursor c cross join lateral (
+      select * from (
+        (select 1 as round, j.* from pg_snapshot_xip(case when c.xid < c.base then c.s1 end) x cross join lateral (
+            select j.* from job j where j.lane = c.lane and j.xid >= x and j.xid <= x
+              and j.position > case when x = c.xid then c.position else 0 end
+            order by j.lane, j.xid, j.position limit p_limit) j
+          where x >= c.xid and pg_visible_in_snapshot(x, c.s2))
+        union all
+        (select 1, j.* from job j where j.lane = c.lane and (j.xid, j.position) > (
+            case when c.xid < c.base then c.base else c.xid end, case when c.xid < c.base then 0 else c.position end)
+            and j.xid < c.top and pg_visible_in_snapshot(j.xid, c.s2)
+          order by j.lane, j.xid, j.position limit p_limit)
+        union all
+        (select 2, j.* from pg_snapshot_xip(c.s2) x cross join lateral (
+            select j.* from job j where j.lane = c.lane and j.xid >= x and j.xid <= x
+            order by j.lane, j.xid, j.position limit p_limit) j
+          where pg_visible_in_snapshot(x, p_now))
+        union all
+        (select 2, j.* from job j where j.lane = c.lane and (j.xid, j.position) > (c.top, 0)
+            and j.xid < pg_snapshot_xmax(p_now) and pg_visible_in_snapshot(j.xid, p_now)
+          order by j.lane, j.xid, j.position limit p_limit)) e
+      limit p_limit) e
+    limit p_limit
+  ), whole as materialized (
+    select n, count(*)::int as taken, (array_agg(round))[count(*)] as round, (array_agg(xid))[count(*)] as xid,
+      array_agg(position) as positions, min(position) as first, max(position) as last, min(segment) as first_segment,
+      max(segment) as last_segment, array_agg(enqueued_at) as enqueued, sum(octet_length(args)) as bytes,
+      bool_or(id is not null or max_attempts is not null or timeout_ms is not null or expires_at is not null) as special
+    from entry group by n
+  ), made as (
+    insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, lane, count, open, bytes,
+      first_segment, last_segment, s1, s2, positions)
+    select new_lease(), w.xid, w.positions[w.taken], c.claimed + w.taken, w.first, greatest(c.peak, w.last), p_worker, clock(),
+      c.lane, w.taken, w.taken, w.bytes, w.first_segment, w.last_segment, case w.round when 1 then c.s1 else c.s2 end,
+      case w.round when 1 then c.s2 else p_now end, w.positions
+    from whole w join cursor c on c.n = w.n where (select sum(bytes) from whole) <= p_bytes
+    returning id, lane
+  ), text as (
+    select n, array_agg(args) as args from entry where (select sum(bytes) from whole) <= p_bytes group by n
+  ), other as (
+    select n, array_agg(coalesce(id, position)) as ids, array_agg(attempt + 1::bigint) as attempts,
+      array_agg(crashes::bigint) as crashes, array_agg(max_attempts::bigint) as max_attempts,
+      array_agg(timeout_ms) as timeouts_ms,
+      array_agg((extract(epoch from expires_at - clock()) * 1000000)::bigint) as expire_in
+    from entry where (select bool_or(special) from whole) group by n
+  )
+  select c.n, made.id, coalesce(o.ids, w.positions), w.enqueued, text.args, o.attempts, o.crashes, o.max_attempts,
+    o.timeouts_ms, o.expire_in, w.taken, w.bytes
+  from made join cursor c on c.lane = made.lane join whole w on w.n = c.n join text on text.n = c.n
+  left join other o on o.n = c.n and w.special
+  order by c.n;
+end $$;
+
 -- Jobs of the kinds asked for, the most urgent priority first, then the lane whose head waits longest; one call brings a
 -- bounded amount of args. A row is a lease, and its arrays go together: the n-th id, the n-th args. Those that would say
 -- nothing may be null: attempts when all are first ones, crashes when there were none, max_attempts, timeouts_ms and expire_in
@@ -238,8 +290,9 @@ create function claim(
   crashes bigint[], max_attempts bigint[], timeouts_ms bigint[], expire_in bigint[]
 ) language plpgsql security definer
   set search_path from current
-  -- The plan is pinned: with missing or stale statistics the planner would sort everything that waits.
-  set enable_sort = off set enable_seqscan = off set enable_bitmapscan = off set jit = off
+  -- The plan is pinned: with missing or stale statistics the planner would sort everything that waits. What is grouped is
+  -- hashed, as sorting by lane alone would not keep the order within a lane.
+  set enable_hashagg = on set enable_sort = off set enable_seqscan = off set enable_bitmapscan = off set jit = off
   set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
@@ -254,11 +307,16 @@ declare
   v_seen pg_snapshot;         -- taken after the lanes were flagged, and before the last look
   v_n int;
   v_skips int;                -- leases in a row that only passed cancelled jobs
+  v_lanes lane[] := '{}';     -- locked, and to be taken from at once
+  v_most int := 1;            -- how many of them: more each time, so that few are locked in vain
+  v_want int;                 -- which kind the first of them is of
   v_taken int;
   v_size bigint;
   v_moved boolean;
   v_emptied boolean;
   l record;
+  t record;
+  la lane;                    -- the one that is taken from
 begin
   if current_setting('transaction_isolation') <> 'read committed' then perform check_isolation(); end if;
   if pg_current_xact_id_if_assigned() is null then v_void := set_config('synchronous_commit', 'off', true); end if;
@@ -273,48 +331,101 @@ begin
     v_again := false;
     for l in
       select * from (
-        select la.id, la.kind, la.queue, la.priority, la.flag, array_position(p_kinds, la.kind) as want,
-          count(*) over () as lanes, case when count(*) over () = 1 then now() else waiting_since(la.id) end as since
-        from lane la
-        where la.kind = any(p_kinds) and not la.paused and (p_queues is null or la.queue = any(p_queues))
-          and (select w.ended_at is null from worker w where w.id = p_worker)
+        select la.lane, la.want, la.lanes, (la.lane).priority as priority, case when la.lanes = 1 then now() else (
+          select coalesce(
+            -- As waiting() has it: late committers of this round and of the next.
+            case when c.late then (
+              select j.since from (
+                select x from pg_snapshot_xip(c.s1) x where c.xid < c.base and x >= c.xid
+                union all select x from pg_snapshot_xip(c.s2) x where x < c.xid) xs
+              cross join lateral (
+                select greatest(j.enqueued_at, j.run_at) as since from job j
+                where j.lane = (la.lane).id and j.xid >= x and j.xid <= x
+                  and j.position > case when x = c.xid then c.position else 0 end
+                order by j.lane, j.xid, j.position limit 1) j limit 1) end,
+            (select greatest(j.enqueued_at, j.run_at) from job j
+              where j.lane = (la.lane).id and (j.xid, j.position) > (
+                case when c.xid < c.base then c.base else c.xid end, case when c.xid < c.base then 0 else c.position end)
+              order by j.lane, j.xid, j.position limit 1))
+          from (
+            select l.xid, l.position, l.s1, l.s2, pg_snapshot_xmax(l.s1) as base,
+              pg_snapshot_xmin(l.s1) < pg_snapshot_xmax(l.s1) or pg_snapshot_xmin(l.s2) < pg_snapshot_xmax(l.s2) as late
+            from lease l where l.lane between (la.lane).id and (la.lane).id order by l.lane desc, l.id desc limit 1) c) end as since
+        from (
+          select la as lane, array_position(p_kinds, la.kind) as want, count(*) over () as lanes from lane la
+          where la.kind = any(p_kinds) and not la.paused and (p_queues is null or la.queue = any(p_queues))
+            and (select w.ended_at is null from worker w where w.id = p_worker)) la
         offset 0) la
-      where since is not null order by priority, since
+      where since is not null
+      -- And an end, where what has been gathered is taken.
+      union all select null, null, null, null, null order by priority, since
     loop
-      v_n := least(v_total, v_limits[l.want], 4096);
-      continue when v_n <= 0 or v_bytes <= 0;
+      -- Several lanes are taken from at once while no kind's limit cuts in among them.
+      if cardinality(v_lanes) > 0 and (l.want is null or cardinality(v_lanes) = v_most
+        or l.want <> v_want and least(v_limits[l.want], v_limits[v_want]) < v_total)
+      then
+        v_n := least(v_total, v_limits[v_want], 4096);
+        v_taken := 0;
+        if cardinality(v_lanes) > 1 and v_n > 0 and v_bytes > 0 then
+          for t in select * from take_lanes(array(select id from unnest(v_lanes)), p_worker, v_n, v_bytes, snapshot()) loop
+            la := v_lanes[t.n];
+            kind := la.kind; queue := la.queue; priority := la.priority;
+            lease := t.lease; ids := t.ids; enqueued_at := t.enqueued_at; args := t.args; attempts := t.attempts;
+            crashes := t.crashes; max_attempts := t.max_attempts; timeouts_ms := t.timeouts_ms; expire_in := t.expire_in;
+            return next;
+            if pg_sequence_last_value(la.flag) <> 1 then v_void := setval(la.flag, 1)::text; end if;
+            v_taken := v_taken + t.taken;
+            v_bytes := v_bytes - t.bytes;
+            v_limits[array_position(p_kinds, kind)] := v_limits[array_position(p_kinds, kind)] - t.taken;
+          end loop;
+          v_total := v_total - v_taken;
+        end if;
+        -- Fewer than wanted: all there were.
+        if v_taken = 0 or v_taken = v_n then
+          foreach la in array v_lanes loop
+            v_n := least(v_total, v_limits[array_position(p_kinds, la.kind)], 4096);
+            v_skips := 0;
+            kind := la.kind; queue := la.queue; priority := la.priority;
+            while v_n > 0 and v_bytes > 0 loop
+              select t.lease, t.ids, t.enqueued_at, t.args, t.attempts, t.crashes, t.max_attempts, t.timeouts_ms, t.expire_in,
+                  t.taken, t.bytes, t.moved, t.emptied
+                into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in, v_taken, v_size,
+                  v_moved, v_emptied
+                from take(la.id, p_worker, v_n, v_bytes) t;
+              exit when not v_moved;
+              if v_taken = 0 then
+                v_skips := v_skips + 1;
+                v_again := v_again or v_skips = 10;
+                exit when v_skips = 10;
+                continue;
+              end if;
+              return next;
+              if pg_sequence_last_value(la.flag) <> 1 then v_void := setval(la.flag, 1)::text; end if;
+              v_bytes := v_bytes - v_size;
+              v_total := v_total - v_taken;
+              v_limits[array_position(p_kinds, kind)] := v_limits[array_position(p_kinds, kind)] - v_taken;
+              v_n := least(v_total, v_limits[array_position(p_kinds, kind)], 4096);
+              exit when v_emptied;
+            end loop;
+          end loop;
+        end if;
+        v_lanes := '{}';
+        v_most := least(v_most * 4, 64);
+      end if;
+      continue when l.want is null or v_limits[l.want] <= 0 or v_total <= 0 or v_bytes <= 0;
+      if not v_held and l.lanes > 1 and current_setting('martlet.has_planned_lanes', true) is distinct from 'yes' then
+        perform from take_lanes('{}', p_worker, 0, 0, snapshot());
+        v_void := set_config('martlet.has_planned_lanes', 'yes', false);
+      end if;
       if not v_held and (v_wait or l.lanes = 1) then
-        v_void := pg_advisory_xact_lock(lane_locks(), l.id)::text;
-      elsif not pg_try_advisory_xact_lock(lane_locks(), l.id) then
+        v_void := pg_advisory_xact_lock(lane_locks(), (l.lane).id)::text;
+      elsif not pg_try_advisory_xact_lock(lane_locks(), (l.lane).id) then
         v_again := true;
         continue;
       end if;
       v_held := true;
-      v_skips := 0;
-      kind := l.kind;
-      queue := l.queue;
-      priority := l.priority;
-      loop
-        select t.lease, t.ids, t.enqueued_at, t.args, t.attempts, t.crashes, t.max_attempts, t.timeouts_ms, t.expire_in, t.taken,
-            t.bytes, t.moved, t.emptied
-          into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in, v_taken, v_size, v_moved,
-            v_emptied
-          from take(l.id, p_worker, v_n, v_bytes) t;
-        exit when not v_moved;
-        if v_taken = 0 then
-          v_skips := v_skips + 1;
-          v_again := v_again or v_skips = 10;
-          exit when v_skips = 10;
-          continue;
-        end if;
-        return next;
-        if pg_sequence_last_value(l.flag) <> 1 then v_void := setval(l.flag, 1)::text; end if;
-        v_bytes := v_bytes - v_size;
-        v_total := v_total - v_taken;
-        v_limits[l.want] := v_limits[l.want] - v_taken;
-        v_n := least(v_total, v_limits[l.want], 4096);
-        exit when v_emptied or v_n <= 0 or v_bytes <= 0;
-      end loop;
+      if cardinality(v_lanes) = 0 then v_want := l.want; end if;
+      v_lanes := v_lanes || l.lane;
     end loop;
     if v_total < p_limit then return; end if;
     -- Nothing, but some lane was busy: wait for the first of those. Not with another's lock in hand, where two could wait for

@@ -36,14 +36,15 @@ create function lane_counts() returns table (
 ) language sql stable security definer set search_path from current set jit = off as $$
   select la.queue, la.kind, la.priority::int,
     coalesce(t.scheduled, 0)::bigint,
-    count_waiting(la.id),
+    w.available,
     coalesce(u.open, 0),
     coalesce(t.retryable, 0)::bigint,
     c.claimed - la.forgotten - coalesce(u.superseded, 0),
     coalesce(t.failed, 0)::bigint,
     coalesce(t.cancelled, 0)::bigint,
-    head(la.id), la.paused
+    case when w.available > 0 then head(la.id) end, la.paused
   from lane la
+  cross join lateral (select count_waiting(la.id) as available offset 0) w
   left join (
     select lane, sum(scheduled) as scheduled, sum(retryable) as retryable, sum(failed) as failed, sum(cancelled) as cancelled
     from tally group by lane) t on t.lane = la.id

@@ -30,10 +30,13 @@ import Testing
         }
     }
 
-    @Test func `many transactions that overlap and end in any order lose nothing`() async throws {
+    @Test(arguments: [1, 12]) func `many transactions that overlap and end in any order lose nothing`(lanes: Int)
+        async throws
+    {
         try await withStore { store, schema in
             let worker = try await store.register(.testing("w"))
-            var expected = Set(try await store.enqueue())
+            var expected = Set(
+                try await store.enqueue((0..<lanes).map { try NewJob(kind: "work", queue: "q\($0)") }))
             var seen: [JobID] = []
             var random = SplitMix64(seed: 7)
             let sessions = try (0..<6).map { _ in try Session(schema) }
@@ -44,7 +47,9 @@ import Testing
                 switch Int.random(in: 0..<4, using: &random) {
                 case 0, 1:
                     if open[number] == nil { try session.run("begin;") }
-                    let id = try #require(Int64(try session.run("savepoint s; select enqueue('work'); release s;")))
+                    let queue = "q\(Int.random(in: 0..<lanes, using: &random))"
+                    let id = try #require(
+                        Int64(try session.run("savepoint s; select enqueue('work', queue => '\(queue)'); release s;")))
                     open[number, default: []].append(JobID(rawValue: id))
                 case 2:
                     guard let ids = open.removeValue(forKey: number) else { continue }
@@ -52,7 +57,7 @@ import Testing
                     try session.run(isKept ? "commit;" : "rollback;")
                     if isKept { expected.formUnion(ids) }
                 default:
-                    seen += try await store.claimed(worker, limit: Int.random(in: 1...5, using: &random))
+                    seen += try await store.claimed(worker, limit: Int.random(in: 1...5 * lanes, using: &random))
                 }
             }
             for (number, ids) in open {

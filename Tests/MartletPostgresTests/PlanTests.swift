@@ -8,10 +8,14 @@ import Testing
     private static let claim = "select * from claim((select max(id) from worker), '{work}', '{10}', null, 10)"
 
     /// How many pages a call reads. The first of a session also reads the catalogs, so the second counts.
-    private func pages(_ schema: PostgresSchema, _ call: String, kept: Bool = true) throws -> Int {
+    /// - Parameter before: what is done before each of the two.
+    private func pages(_ schema: PostgresSchema, _ call: String, kept: Bool = true, before: String = "") throws -> Int {
         let end = kept ? "commit;" : "rollback;"
         let plan = try schema.psql(
-            "begin; \(call); \(end) begin; explain (analyze, buffers, timing off, summary off) \(call); \(end)")
+            """
+            \(before) begin; \(call); \(end)
+            \(before) begin; explain (analyze, buffers, timing off, summary off) \(call); \(end)
+            """)
         let line = try #require(plan.split(separator: "\n").first { $0.contains("Buffers:") })
         let numbers = line.matches(of: #/(?:hit|read)=(\d+)/#).compactMap { Int($0.output.1) }
         return numbers.reduce(0, +)
@@ -59,6 +63,28 @@ import Testing
             #expect(probed < 1_000, "\(probed)")
             #expect(try await store.stats().counts[.available] == 10_100 - 20)
             try late.end()
+        }
+    }
+
+    @Test func `a claim of many lanes reads the few pages it needs, however much waits in one of them`() async throws {
+        try await withStore { store, schema in
+            _ = try await store.register(.testing("w"))
+            try fill(schema, 10_000)
+            try schema.psql("alter table job_1 set (autovacuum_enabled = off); analyze job; analyze lease;")
+            try fill(schema, 1_000_000)
+            // The first lane is claimed alone, those that follow it together.
+            let urgent = (0..<3).map { "select enqueue('work', queue => 'urgent-\($0)', priority => \($0));" }.joined()
+            let late = "select enqueue('work', queue => 'late');"
+            try withEachStatistics(schema) { statistics in
+                let read = try pages(
+                    schema, "select * from claim((select max(id) from worker), '{work}', '{100}', null, 100)",
+                    before: urgent + late)
+                #expect(read < 1_000, "\(statistics)")
+            }
+            let queues = try schema.psql(
+                "select string_agg(distinct la.queue, ' ' order by la.queue) from lease l join lane la on la.id = l.lane "
+                    + "where l.count > 0")
+            #expect(queues == "default urgent-0 urgent-1 urgent-2")
         }
     }
 

@@ -179,4 +179,68 @@ import Testing
             #expect(try await fixture.claim(worker, limit: 100).flatMap(\.jobs).map(\.id) == Array(ids[15...]))
         }
     }
+
+    @Test(arguments: Engine.allCases)
+    func `many lanes are emptied in their order, each job once and as it was enqueued`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            var jobs: [(priority: Int, job: NewJob)] = []
+            for lane in 0..<30 {
+                let priority = lane % 3
+                for number in 0..<7 {
+                    jobs.append(
+                        (
+                            priority,
+                            try NewJob(
+                                kind: "work", args: JSONText(validating: "[\(lane), \(number)]"), queue: "q\(lane)",
+                                priority: Priority(rawValue: priority)!, maxAttempts: number == 3 ? lane + 1 : nil)
+                        ))
+                }
+                _ = try await fixture.store.enqueue(jobs.suffix(7).map(\.job))
+                fixture.advance(.milliseconds(10))
+            }
+            let expected = (0..<3).flatMap { priority in jobs.filter { $0.priority == priority }.map(\.job) }
+            let worker = try await fixture.worker()
+            var leases: [Lease] = []
+            for limit in [10, 100, 64, 100] { leases += try await fixture.claim(worker, limit: limit) }
+            #expect(leases.flatMap(\.jobs).map(\.args) == expected.map(\.args))
+            #expect(leases.flatMap(\.jobs).map(\.maxAttempts) == expected.map(\.maxAttempts))
+            #expect(leases.flatMap { lease in lease.jobs.map { _ in lease.queue } } == expected.map(\.queue))
+            #expect(try await fixture.claim(worker).isEmpty)
+            for lease in leases {
+                for index in lease.jobs.indices { try await fixture.settle(lease, index, .completed(result: nil)) }
+            }
+            #expect(try await fixture.counts() == [.completed: 210])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `of many lanes what was cancelled is left out, and args are bounded`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let args = "\"" + String(repeating: "x", count: Limits.argsBytes / 2) + "\""
+            var ids: [JobID] = []
+            for lane in 0..<12 {
+                ids += try await fixture.enqueue(count: 10, args: args, queue: "q\(lane)")
+                fixture.advance(.milliseconds(10))
+            }
+            let worker = try await fixture.worker()
+            var seen: [JobID] = []
+            while seen.count < 60 {
+                let jobs = try await fixture.claim(worker, limit: 60 - seen.count).flatMap(\.jobs)
+                // SQLite takes the last lane whole.
+                #expect(jobs.count >= 1 && jobs.count <= 2 * Limits.leaseBytes / Limits.argsBytes + 10)
+                if jobs.isEmpty { break }
+                seen += jobs.map(\.id)
+            }
+            #expect(seen == Array(ids[..<60]))
+            _ = try await fixture.store.cancel(.ids([ids[75], ids[100]]))
+            let rest = ids[60...].filter { $0 != ids[75] && $0 != ids[100] }
+            seen = []
+            while seen.count < rest.count {
+                let jobs = try await fixture.claim(worker).flatMap(\.jobs)
+                if jobs.isEmpty { break }
+                seen += jobs.map(\.id)
+            }
+            #expect(seen == rest)
+        }
+    }
 }
