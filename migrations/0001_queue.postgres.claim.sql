@@ -202,7 +202,7 @@ begin
 end $$;
 
 -- Takes at most p_limit jobs of several lanes, in this order, as one statement; their locks are held, and p_now is a snapshot
--- taken since. A lane's late committers and the rest of its round come first, then those of the next round, so each lane is
+-- taken since, so it is later than any lease's. A lane's late committers and the rest of its round come first, then those of the next round, so each lane is
 -- emptied or the limit reached. Takes nothing where some lane has jobs that were cancelled while they waited, or all would
 -- bring more args than p_bytes: then lane by lane, by take().
 create function take_lanes(p_lanes int[], p_worker bigint, p_limit int, p_bytes bigint, p_now pg_snapshot) returns table (
@@ -308,7 +308,7 @@ declare
   v_n int;
   v_skips int;                -- leases in a row that only passed cancelled jobs
   v_lanes lane[] := '{}';     -- locked, and to be taken from at once
-  v_most int := 1;            -- how many of them: more each time, so that few are locked in vain
+  v_most int;                 -- how many of them: more each time. What is locked and not needed others pass over meanwhile
   v_want int;                 -- which kind the first of them is of
   v_taken int;
   v_size bigint;
@@ -329,6 +329,7 @@ begin
   v_void := pg_advisory_xact_lock_shared(worker_locks(), p_worker::int)::text;
   loop
     v_again := false;
+    v_most := 1;
     for l in
       select * from (
         select la.lane, la.want, la.lanes, (la.lane).priority as priority, case when la.lanes = 1 then now() else (
@@ -360,13 +361,13 @@ begin
       -- And an end, where what has been gathered is taken.
       union all select null, null, null, null, null order by priority, since
     loop
-      -- Several lanes are taken from at once while no kind's limit cuts in among them.
-      if cardinality(v_lanes) > 0 and (l.want is null or cardinality(v_lanes) = v_most
+      -- Several lanes of a priority are taken from at once while no kind's limit cuts in among them.
+      if cardinality(v_lanes) > 0 and (l.want is null or cardinality(v_lanes) = v_most or l.priority <> (v_lanes[1]).priority
         or l.want <> v_want and least(v_limits[l.want], v_limits[v_want]) < v_total)
       then
         v_n := least(v_total, v_limits[v_want], 4096);
         v_taken := 0;
-        if cardinality(v_lanes) > 1 and v_n > 0 and v_bytes > 0 then
+        if cardinality(v_lanes) > 1 then
           for t in select * from take_lanes(array(select id from unnest(v_lanes)), p_worker, v_n, v_bytes, snapshot()) loop
             la := v_lanes[t.n];
             kind := la.kind; queue := la.queue; priority := la.priority;
@@ -380,7 +381,8 @@ begin
           end loop;
           v_total := v_total - v_taken;
         end if;
-        -- Fewer than wanted: all there were.
+        -- One lane; or nothing came: something was cancelled, the args are too long, or others were quicker; or as much came as a
+        -- statement takes, and more may be wanted. Where less came, that was all there was.
         if v_taken = 0 or v_taken = v_n then
           foreach la in array v_lanes loop
             v_n := least(v_total, v_limits[array_position(p_kinds, la.kind)], 4096);

@@ -1,13 +1,18 @@
 -- What the functions share. All are plpgsql, or SQL, with the search path of the schema they were made in.
 --
 -- Locks, in the order they are taken: worker (advisory), lanes (advisory), lease rows by id, failure rows by kind and
--- fingerprint. Whoever holds a lane and wants another only tries.
+-- fingerprint, the tables of delayed and failed jobs, their tally. Whoever holds a lane and wants another only tries.
 
 -- Keys of this schema's advisory locks: a class for lanes and one for workers.
 create function lane_locks() returns int language sql immutable
   set search_path from current as $$ select hashtext('martlet lanes of ' || current_schema()) $$;
 create function worker_locks() returns int language sql immutable
   set search_path from current as $$ select hashtext('martlet workers of ' || current_schema()) $$;
+
+-- As sequences hold times.
+create function micros(p_time timestamptz) returns bigint language sql immutable as $$
+  select (extract(epoch from p_time) * 1000000)::bigint
+$$;
 
 -- Losing the caller's commit in a crash would repeat work but lose none, so it need not wait for the disk. Does nothing in
 -- a transaction that has written something before: that may be an enqueue.
@@ -24,8 +29,15 @@ create function looked_everywhere(p_noted regclass, p_begin timestamptz) returns
 declare
   v_now timestamptz := clock();
 begin
-  perform setval(p_noted, (extract(epoch from v_now + 20 * (v_now - p_begin)) * 1000000)::bigint);
+  perform setval(p_noted, micros(v_now + least(20 * (v_now - p_begin), interval '10 minutes')));
 end $$;
+
+-- Whether it is time to do so again. What is noted further ahead than that can be was noted by a clock that has gone back.
+create function must_look_everywhere(p_noted regclass, p_now timestamptz, p_pause interval) returns boolean language sql volatile
+  set search_path from current as $$
+  select coalesce(
+    pg_sequence_last_value(p_noted) not between micros(p_now - p_pause) and micros(p_now + interval '10 minutes'), true)
+$$;
 
 -- A float as run.times has it: IEEE 754, 32 bits, little-endian.
 create function float4_at(p_bytes bytea, p_offset int) returns double precision language sql immutable as $$

@@ -6,14 +6,15 @@ create function promote(p_limit int, out moved int, out next bigint) language pl
   set search_path from current set enable_seqscan = off set jit = off as $$
 declare
   v_now timestamptz := clock();
-  v_micros bigint := (extract(epoch from v_now) * 1000000)::bigint;
   v_segment int := (select last_value from segment_number);
   v_from timestamptz := 'epoch';
   v_lanes int[];
   v_upto timestamptz;
 begin
-  if (select last_value from promoted_fully) + 10000000 > v_micros then
-    select 'epoch'::timestamptz + (last_value - 1000000) * interval '1 microsecond' into v_from from promoted_upto;
+  if not must_look_everywhere('promoted_fully', v_now, '10 seconds') then
+    select 'epoch'::timestamptz + (last_value - 1000000) * interval '1 microsecond' into v_from from promoted_upto
+      where last_value < micros(v_now);
+    v_from := coalesce(v_from, 'epoch');
   end if;
   select (extract(epoch from run_at - v_now) * 1000000)::bigint into next
     from delayed where run_at >= v_from order by run_at limit 1;
@@ -35,7 +36,7 @@ begin
   )
   select count(*), array_agg(distinct lane), max(run_at) into moved, v_lanes, v_upto from entry;
   if moved > 0 then
-    perform setval('promoted_upto', (extract(epoch from v_upto) * 1000000)::bigint);
+    perform setval('promoted_upto', micros(v_upto));
     perform wake(v_lanes);
   end if;
   if moved < p_limit and v_from = 'epoch' then perform looked_everywhere('promoted_fully', v_now); end if;

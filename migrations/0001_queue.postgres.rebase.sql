@@ -117,7 +117,7 @@ begin
   -- A dump reads the sequence later than the tables.
   select least(last_value, (select max(number) - 1 from segment)) into v_segment from segment_number;
   perform setval('segment_number', v_segment);
-  perform setval(s, 1) from unnest('{promoted_upto,promoted_fully,forgotten_upto,forgotten_fully,added_up}'::regclass[]) s;
+  perform setval(s, 1) from unnest('{promoted_upto,promoted_fully,forgotten_upto,forgotten_fully,added_up,segments_turned}'::regclass[]) s;
 
   -- Who was alive in the dump is not alive here. What a worker was running may have run to its end after the dump.
   for r in

@@ -11,15 +11,18 @@
 create function retain(p_completed interval, p_failed interval, p_limit int) returns bigint language plpgsql security definer
   set search_path from current as $$
 declare
-  v_now timestamptz := clock();
+  -- A whole second, so that there is an end to it where jobs end all the time.
+  v_now timestamptz := date_trunc('second', clock());
   v_removed bigint;
 begin
+  if current_setting('transaction_isolation') <> 'read committed' then perform check_isolation(); end if;
   perform relax();
   v_removed := forget_leases(v_now - p_completed, p_limit);
   if v_removed < p_limit then
     v_removed := v_removed + forget_failed(v_now - p_failed, (p_limit - v_removed)::int);
   end if;
-  if v_removed = 0 then
+  if v_removed = 0 or must_look_everywhere('segments_turned', v_now, '1 minute') then
+    perform looked_everywhere('segments_turned', clock());
     -- A worker is kept as long as a lease may show its name.
     delete from worker where ended_at < v_now - p_completed - interval '1 day';
     perform turn_segments(v_now, p_completed);
@@ -34,11 +37,15 @@ create function forget_leases(p_before timestamptz, p_limit int) returns bigint 
 declare
   v_now timestamptz := clock();
   v_from timestamptz := 'epoch';
+  v_limit int := greatest(1, least(p_limit, 100));
   v_upto timestamptz;
+  v_more boolean;
   v_removed bigint;
 begin
-  if (select last_value from forgotten_fully) + 600000000 > extract(epoch from v_now) * 1000000 then
-    select 'epoch'::timestamptz + last_value * interval '1 microsecond' into v_from from forgotten_upto;
+  if not must_look_everywhere('forgotten_fully', v_now, '10 minutes') then
+    select 'epoch'::timestamptz + last_value * interval '1 microsecond' into v_from from forgotten_upto
+      where last_value < micros(v_now);
+    v_from := coalesce(v_from, 'epoch');
   end if;
   with old as materialized (
     select l.id, l.lane, l.count, l.completed, l.finished_at, l.positions, l.endings, l.first_segment, l.last_segment,
@@ -46,7 +53,7 @@ begin
     from lease l where l.finished_at >= v_from and l.finished_at < p_before and (l.count > 0 or l.positions is null)
       and not (l.count = 0
         and l.id = (select n.id from lease n where n.lane between l.lane and l.lane order by n.lane desc, n.id desc limit 1))
-    order by l.finished_at limit greatest(1, least(p_limit, 100)) for no key update skip locked
+    order by l.finished_at limit v_limit for no key update skip locked
   ), done as (
     select e.position, o.first_segment, o.last_segment from old o, unnest(o.positions) with ordinality e(position, n)
     where (exists (select 1 from result) or exists (select 1 from attempt_error)
@@ -74,12 +81,12 @@ begin
     update lane la set forgotten = forgotten + o.jobs
     from (select lane, sum(count) as jobs from old group by lane) o where la.id = o.lane
   )
-  select sum(greatest(1, completed)), max(finished_at) into v_removed, v_upto from old;
+  select sum(greatest(1, completed)), max(finished_at), count(*) = v_limit into v_removed, v_upto, v_more from old;
   if v_upto is not null then
-    perform setval('forgotten_upto', greatest(last_value, (extract(epoch from v_upto) * 1000000)::bigint)) from forgotten_upto;
-  elsif v_from = 'epoch' then
-    perform looked_everywhere('forgotten_fully', v_now);
+    perform setval('forgotten_upto', greatest(case when last_value < micros(v_now) then last_value else 1 end, micros(v_upto)))
+      from forgotten_upto;
   end if;
+  if v_from = 'epoch' and not v_more then perform looked_everywhere('forgotten_fully', v_now); end if;
   return coalesce(v_removed, 0);
 end $$;
 
@@ -121,7 +128,6 @@ declare
   v_current int;
   -- Read before the number is set: what is appended to the next segment comes after this.
   v_position bigint := (select last_value from "position");
-  v_dropped int := 0;
   s record;
 begin
   -- One at a time, and nobody waits.
@@ -144,13 +150,15 @@ begin
     null;
   end;
   begin
-    -- Any of those that are old enough, a few a call: what keeps one may keep it for long.
+    -- One a call. Of those that are old enough the oldest, and some others: what keeps one may keep it for long.
     for s in
-      select number from (select number, lead(opened_at) over (order by number) as closed_at from segment) a
-      where number < v_current and closed_at < p_now - p_completed order by random() limit 8
+      with old as (
+        select number from (select number, lead(opened_at) over (order by number) as closed_at from segment) a
+        where number < v_current and closed_at < p_now - p_completed
+      )
+      (select number from old order by number limit 4) union all (select number from old order by random() limit 4)
     loop
-      if drop_segment(s.number, v_current) then v_dropped := v_dropped + 1; end if;
-      exit when v_dropped = 4;
+      exit when drop_segment(s.number, v_current) is not null;
     end loop;
   exception when lock_not_available or deadlock_detected then
     null;
@@ -160,37 +168,41 @@ end $$;
 
 -- Drops a segment unless something in it still matters that cannot be moved: history of leases that are kept, or many
 -- stragglers. A few waiting entries, or open leases, are moved to the current segment, keeping their place in the order.
+-- Null: it need not even be tried, and nobody was held up.
 create function drop_segment(p_number int, p_current int) returns boolean language plpgsql
-  set search_path from current set jit = off as $$
+  set search_path from current set enable_seqscan = off set jit = off as $$
 declare
-  v_positions bigint[];
-  v_leases bigint[];
+  v_open bigint[];
+  v_waiting bigint[];
 begin
-  if exists (select 1 from lease where p_number between first_segment and last_segment and count > 0 and open = 0) then
-    return false;
+  if keeps_history(p_number) then return null; end if;
+  if (select count(*) from (
+      select 1 from lease where p_number between first_segment and last_segment and count > 0 and open > 0 limit 101) l) > 100
+    or (select count(*) from (
+      select 1 from lane la, waiting(la.id, 1001, p_number, p_number) limit 1001) w) > 1000
+  then
+    return null;
   end if;
-  select array_agg(id) into v_leases from lease
-    where p_number between first_segment and last_segment and count > 0 and open > 0;
-  if cardinality(v_leases) > 100 then return false; end if;
-  if (select count(*) from (select 1 from lane la, waiting(la.id, 1001, p_number, p_number) limit 1001) w) > 1000 then
-    return false;
-  end if;
-  -- From here on nobody claims or appends.
+  -- From here on nobody claims or appends. Whoever had to be waited for may have done so, and a settlement may have ended a lease.
   lock table job in access exclusive mode;
-  if exists (select 1 from lease where p_number between first_segment and last_segment and count > 0 and open = 0) then
-    return false;
-  end if;
-  select array_agg(id) into v_leases from lease
-    where p_number between first_segment and last_segment and count > 0 and open > 0;
-  select array_agg(position) into v_positions from (
-    select w.position from lane la, waiting(la.id, 2000, p_number, p_number) w
-    union all
-    select e.position from lease l, unnest(l.positions) e(position) where l.id = any(v_leases)) p;
-  update job set segment = p_current where segment = p_number and position = any(v_positions);
+  select array_agg(id) into v_open from (
+    select id from lease where p_number between first_segment and last_segment and count > 0 and open > 0
+    order by id for no key update) l;
+  select array_agg(w.position) into v_waiting from (
+    select w.position from lane la, waiting(la.id, 1001, p_number, p_number) w limit 1001) w;
+  if cardinality(v_open) > 100 or cardinality(v_waiting) > 1000 or keeps_history(p_number) then return false; end if;
+  update job set segment = p_current where segment = p_number and position = any(v_waiting || (
+    select array_agg(e.position) from lease l, unnest(l.positions) e(position) where l.id = any(v_open)));
   update lease l set first_segment = (select min(segment) from job j where j.position = any(l.positions)), last_segment = p_current
-    where id = any(v_leases);
+    where id = any(v_open);
   delete from tombstone t using job j where j.segment = p_number and j.position = t.position and j.lane = t.lane;
   execute format('drop table %I', 'job_' || p_number);
   delete from segment where number = p_number;
   return true;
 end $$;
+
+create function keeps_history(p_segment int) returns boolean language sql stable
+  set search_path from current set enable_seqscan = off as $$
+  select exists (
+    select 1 from lease where p_segment between first_segment and last_segment and count > 0 and open = 0)
+$$;

@@ -22,7 +22,7 @@ begin
         'list_completed', 'lanes_for', 'waiting', 'head', 'count_waiting', 'lane_counts', 'clock', 'float4_at', 'run_time',
         'select_ids', 'is_home', 'is_ahead', 'audit']),
       ('admin', array['enqueue', 'enqueue_many', 'enqueue_batch', 'make_lanes', 'repair', 'pause_queue', 'rebase_preview',
-        'make_room', 'rebase'])) t(role, functions)
+        'make_room', 'rebase', 'recount'])) t(role, functions)
   loop
     if not exists (select 1 from pg_roles where rolname = v_schema || '_' || r.role) then
       execute format('create role %I nologin', v_schema || '_' || r.role);

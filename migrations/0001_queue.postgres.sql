@@ -24,6 +24,7 @@ create sequence promoted_upto;       -- microseconds since 1970: everything due 
 create sequence promoted_fully;      -- when promotion last looked at everything, in case something came in late
 create sequence forgotten_upto;      -- and everything that ended before has been removed, as far as is known
 create sequence forgotten_fully;
+create sequence segments_turned;     -- when retention last looked whether one is old enough
 
 -- One queue, kind and priority.
 create table lane (
@@ -81,6 +82,8 @@ declare
   v_name text := 'job_' || p_number;
 begin
   execute format('create table %I (like job including defaults) with (autovacuum_vacuum_insert_threshold = -1)', v_name);
+  -- Rows are updated when they move to another segment, which a publication of all tables would refuse.
+  execute format('alter table %I replica identity full', v_name);
   execute format('alter table job attach partition %I for values in (%s)', v_name, p_number);
 end $$;
 
@@ -121,7 +124,7 @@ alter table lease alter positions set statistics 0, alter endings set statistics
 -- What retention removes first.
 create index lease_finished on lease (finished_at) where finished_at is not null;
 -- Which leases hold jobs of old segments. A claim adds one entry, whatever it takes.
-create index lease_segment on lease (first_segment) where count > 0;
+create index lease_segment on lease (first_segment, last_segment) where count > 0;
 -- Those in which something is open or ended otherwise than well: what stats has to look at.
 create index lease_unclean on lease (lane, worker) include (count, completed, open) where completed < count;
 

@@ -116,7 +116,6 @@ begin
   update lane l set paused = not paused
     where paused <> exists (select 1 from paused_queue p where p.queue = l.queue);
   if found then perform pg_notify(current_schema(), ''); end if;
-  perform add_up();
   for w in select id from worker where ended_at is null and expires_at <= clock() order by id loop
     continue when not pg_try_advisory_xact_lock(worker_locks(), w.id::int);
     perform 1 from worker where id = w.id and ended_at is null and expires_at <= clock() for no key update;
@@ -126,4 +125,5 @@ begin
     leases := leases + e.leases;
     jobs := jobs + e.jobs;
   end loop;
+  perform add_up();
 end $$;

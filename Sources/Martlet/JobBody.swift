@@ -39,7 +39,7 @@ package final class JobBody<J: Job>: Sendable {
         do {
             return try call.args.utf8.withUnsafeBytes { bytes in
                 guard let start = bytes.baseAddress else { return try decoder.decode(J.self, from: Data()) }
-                // Read, not written, and where something of it outlives this the decoder makes a copy.
+                // Read, not written, and the decoder makes a copy where the job keeps something that reads on.
                 let data = Data(
                     bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count, deallocator: .none)
                 return try decoder.decode(J.self, from: data)

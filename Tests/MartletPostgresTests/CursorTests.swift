@@ -41,23 +41,33 @@ import Testing
             var random = SplitMix64(seed: 7)
             let sessions = try (0..<6).map { _ in try Session(schema) }
             var open: [Int: [JobID]] = [:]
-            for _ in 0..<120 {
+            var together: [[JobID]] = []
+            for _ in 0..<200 {
                 let number = Int.random(in: 0..<sessions.count, using: &random)
                 let session = sessions[number]
                 switch Int.random(in: 0..<4, using: &random) {
                 case 0, 1:
                     if open[number] == nil { try session.run("begin;") }
                     let queue = "q\(Int.random(in: 0..<lanes, using: &random))"
-                    let id = try #require(
-                        Int64(try session.run("savepoint s; select enqueue('work', queue => '\(queue)'); release s;")))
-                    open[number, default: []].append(JobID(rawValue: id))
+                    let count = [1, 3, 20].randomElement(using: &random)!
+                    let ids = try session.run(
+                        """
+                        savepoint s;
+                        select array_to_string(
+                          enqueue_many('work', array_fill('{}'::text, array[\(count)]), queue => '\(queue)'), ' ');
+                        release s;
+                        """
+                    ).split(separator: " ").compactMap { Int64($0).map { JobID(rawValue: $0) } }
+                    try #require(ids.count == count)
+                    open[number, default: []] += ids
+                    together.append(ids)
                 case 2:
                     guard let ids = open.removeValue(forKey: number) else { continue }
                     let isKept = Int.random(in: 0..<4, using: &random) > 0
                     try session.run(isKept ? "commit;" : "rollback;")
                     if isKept { expected.formUnion(ids) }
                 default:
-                    seen += try await store.claimed(worker, limit: Int.random(in: 1...5 * lanes, using: &random))
+                    seen += try await store.claimed(worker, limit: [1, 3, 10, 50].randomElement(using: &random)!)
                 }
             }
             for (number, ids) in open {
@@ -71,6 +81,11 @@ import Testing
             }
             #expect(seen.count == Set(seen).count)
             #expect(Set(seen) == expected)
+            let place = Dictionary(uniqueKeysWithValues: zip(seen, seen.indices))
+            for ids in together {
+                let places = ids.compactMap { place[$0] }
+                #expect(places == places.sorted(), "what is enqueued together is claimed in its order")
+            }
             for session in sessions { try session.end() }
         }
     }

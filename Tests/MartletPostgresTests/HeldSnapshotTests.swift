@@ -8,13 +8,6 @@ import Testing
     private let removed = 20_000
     private let retain = "select retain(interval '1 day', interval '1 day', 1000)"
 
-    /// How many pages a call reads that finds nothing to do. The first of a session also reads the catalogs.
-    private func pages(_ schema: PostgresSchema, _ call: String) throws -> Int {
-        let plan = try schema.psql("\(call); explain (analyze, buffers, timing off, summary off) \(call)")
-        let line = try #require(plan.split(separator: "\n").first { $0.contains("Buffers:") })
-        return line.matches(of: #/(?:hit|read)=(\d+)/#).compactMap { Int($0.output.1) }.reduce(0, +)
-    }
-
     private func withHeldSnapshot(
         _ body: (PostgresStore, PostgresSchema) async throws -> Void
     ) async throws {
@@ -41,8 +34,47 @@ import Testing
                 """)
             #expect(try schema.psql("select count(*) from lease") == "1")
             #expect(try schema.psql("select forgotten from lane where id = 9") == "\(removed)")
-            let read = try pages(schema, retain)
+            let read = try schema.pages(retain)
             #expect(read < 200, "\(read)")
+        }
+    }
+
+    @Test func `a full look is one also where there is always something to remove`() async throws {
+        try await withHeldSnapshot { store, schema in
+            try schema.psql(
+                """
+                insert into lane (id, queue, kind, priority) values (9, 'other', 'other', 0);
+                insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
+                  select n, '3', 0, n, 1, clock(), clock() - interval '1 day 1 minute', 9, 1, 0, 1, '3:3:', '3:3:'
+                  from generate_series(1, 50) n;
+                """)
+            #expect(try schema.psql(retain) == "50")
+            #expect(try schema.psql("select pg_sequence_last_value('forgotten_fully') is not null") == "t")
+        }
+    }
+
+    @Test func `a clock that goes back keeps nothing from being found`() async throws {
+        try await withHeldSnapshot { store, schema in
+            try schema.psql(
+                """
+                insert into lane (id, queue, kind, priority) values (9, 'other', 'other', 0);
+                insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
+                  select n, '3', 0, n, 1, clock(), clock() - interval '3 days', 9, 1, 0, 1, '3:3:', '3:3:'
+                  from generate_series(1, 5) n;
+                insert into delayed (id, lane, state, run_at, enqueued_at, args)
+                  values (1, 9, 'scheduled', clock() - interval '1 second', clock(), '{}');
+                select setval(s, micros(clock() + interval '1 hour'))
+                  from unnest('{promoted_fully,promoted_upto,forgotten_fully,forgotten_upto,segments_turned,added_up}'::regclass[]) s;
+                """)
+            #expect(try schema.psql("select moved from promote(10)") == "1")
+            #expect(try schema.psql(retain) == "5")
+            // One that went ahead in the middle of a look.
+            let ahead = try schema.psql(
+                """
+                select looked_everywhere('promoted_fully', clock() - interval '1 hour');
+                select last_value <= micros(clock() + interval '10 minutes') from promoted_fully;
+                """)
+            #expect(ahead.hasSuffix("t"))
         }
     }
 
@@ -81,7 +113,7 @@ import Testing
                 "select next from promote(10); select last_value > extract(epoch from clock()) * 1000000 from promoted_fully"
             )
             #expect(pause.hasSuffix("t"))
-            let read = try pages(schema, "select * from promote(10)")
+            let read = try schema.pages("select * from promote(10)")
             #expect(read < 200, "\(read)")
         }
     }

@@ -12,8 +12,8 @@ import Testing
     }
 
     private func pass(_ hours: Int, _ store: PostgresStore, _ schema: PostgresSchema) async throws {
-        for _ in 0..<hours {
-            schema.advance(by: .seconds(3_601))
+        for _ in 0..<4 * hours {
+            schema.advance(by: .seconds(901))
             while try await store.retain(policy, limit: 1_000) > 0 {}
         }
     }
@@ -54,6 +54,53 @@ import Testing
             #expect(there.count < 12, "\(there)")
             #expect(try await store.stats().counts[.available] == 1_100)
             #expect(try await store.job(kept[1_099])?.summary.state == .available)
+        }
+    }
+
+    @Test(.timeLimit(.minutes(2)))
+    func `jobs that are committed while a segment is about to go are not lost`() async throws {
+        try await withStore { store, schema in
+            let count = 3_000
+            _ = try await store.enqueue()
+            var missed = 0
+            while true {
+                let late = try Session(schema)
+                try late.run("begin; select enqueue_many('work', array_fill('{}'::text, array[\(count)]));")
+                try await pass(10, store, schema)
+                let retention = try Session(schema)
+                let watcher = try Session(schema)
+                let call = try retention.send("select retain('6 hours', '6 hours', 1000);")
+                var isWaiting = false
+                let end = ContinuousClock.now + .milliseconds(90)
+                while !isWaiting, .now < end {
+                    isWaiting =
+                        try watcher.run(
+                            "select exists (select 1 from pg_locks where relation = 'job'::regclass and not granted);")
+                        == "t"
+                }
+                try late.run("commit;")
+                _ = try retention.answer(to: call)
+                for session in [late, retention, watcher] { try session.end() }
+                if isWaiting { break }
+                missed += count
+            }
+            #expect(try await store.stats().counts[.available] == 1 + missed + count)
+            #expect(try schema.psql("select count(*) from lane la, waiting(la.id, 1000000)") == "\(1 + missed + count)")
+        }
+    }
+
+    @Test func `what publishes all tables stops neither recovery nor retention`() async throws {
+        try await withStore { store, schema in
+            _ = try await store.enqueue(count: 5)
+            let publication = PostgresSchema.quoted("all of \(schema.quoted)")
+            try schema.psql("create publication \(publication) for tables in schema \(schema.quoted)")
+            for _ in 0..<20 { _ = try await store.enqueue([NewJob(kind: "work", start: .after(.seconds(900_000)))]) }
+            _ = try await store.recover()
+            #expect(try schema.psql("select count(*) from tally") == "1")
+            try await pass(10, store, schema)
+            #expect(try #require(try segments(schema).first) > 1)
+            #expect(try await store.stats().counts[.available] == 5)
+            try schema.psql("drop publication \(publication)")
         }
     }
 

@@ -30,6 +30,27 @@ extension PostgresStore {
     }
 }
 
+extension PostgresSchema {
+    /// How many pages a call reads: the least of three, behind one that is not counted. The first of a session also reads the
+    /// catalogs, and so does any for which others who make tables have left no room.
+    /// - Parameters:
+    ///   - kept: what the four calls do.
+    ///   - before: what is done before each of them.
+    func pages(_ call: String, kept: Bool = true, before: String = "") throws -> Int {
+        let end = kept ? "commit;" : "rollback;"
+        let counted = "explain (analyze, buffers, timing off, summary off) \(call)"
+        let plans = try psql(
+            "\(before) begin; \(call); \(end)"
+                + String(repeating: "\(before) begin; select 'plan'; \(counted); \(end)", count: 3))
+        let counts = try plans.split(separator: "plan\n", omittingEmptySubsequences: false).dropFirst().map { plan in
+            let line = try #require(plan.split(separator: "\n").first { $0.contains("Buffers:") })
+            return line.matches(of: #/(?:hit|read)=(\d+)/#).compactMap { Int($0.output.1) }.reduce(0, +)
+        }
+        try #require(counts.count == 3)
+        return counts.min()!
+    }
+}
+
 /// A psql that stays open, for transactions that last: what it answers can be waited for.
 final class Session {
     private let process = Process()

@@ -47,8 +47,11 @@ import Testing
             #expect(try schema.psql("select * from audit()") == "")
             try schema.psql(
                 "alter table delayed disable trigger user; delete from delayed; alter table delayed enable trigger user;")
-            #expect(try schema.psql("select * from audit()").contains("0 jobs are scheduled, the tally says 3"))
-            try schema.psql("select recount()")
+            let problem = try schema.psql("select * from audit()")
+            #expect(problem.contains("0 jobs are scheduled, the tally says 3"))
+            // As it says itself, from wherever.
+            let remedy = try #require(problem.firstMatch(of: #/select "[^"]+"\.recount\(\)/#))
+            try schema.server.psql(String(remedy.output))
             #expect(try schema.psql("select * from audit()") == "")
             #expect(try await store.stats().counts[.scheduled] == 0)
         }

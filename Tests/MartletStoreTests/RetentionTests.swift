@@ -44,6 +44,26 @@ import Testing
     }
 
     @Test(arguments: Engine.allCases)
+    func `there is an end to it while jobs come of age all the time`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let worker = try await fixture.worker(lease: .seconds(90_000))
+            for _ in 0..<300 {
+                try await fixture.enqueue()
+                let lease = try await fixture.claim(worker)[0]
+                try await fixture.settle(lease, 0, .completed(result: nil))
+                fixture.advance(.milliseconds(20))
+            }
+            fixture.advance(.seconds(3_597))
+            var pieces: [Int] = []
+            while pieces.last != 0, pieces.count < 20 {
+                pieces.append(try await fixture.store.retain(policy, limit: 100))
+                fixture.advance(.milliseconds(100))
+            }
+            #expect(pieces.last == 0, "\(pieces)")
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
     func `the cursor stays where it was when all before it has gone`(_ engine: Engine) async throws {
         try await withStore(engine) { fixture in
             let worker = try await fixture.worker(lease: .seconds(90_000))

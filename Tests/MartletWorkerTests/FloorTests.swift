@@ -16,6 +16,11 @@ import Testing
             emptied: Signal())
     }
 
+    private static var threadName: String {
+        (try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8))?
+            .trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
+    }
+
     /// - Parameter suspends: of so many jobs one is suspended; nil: none.
     @Test(arguments: [nil, 1, 100])
     func `a run is not kept from its thread until all others are done`(suspends: Int?) async throws {
@@ -54,6 +59,46 @@ import Testing
         #expect(othersBefore.load(ordering: .relaxed) < total)
         floor.stop()
         try await eventually("the others end") { floor.isEmpty }
+        floor.close()
+    }
+
+    /// - Parameter suspends: the jobs of the other kind.
+    @Test(arguments: [false, true])
+    func `jobs that block run on threads of their own, whatever the runner ran before`(suspends: Bool) async throws {
+        let places = Mutex<[String]>([])
+        let isOver = Signal()
+        let coroutine = Handler(
+            kind: "k0",
+            run: { _ in
+                if suspends { await Task.yield() }
+                return .completed(result: nil)
+            })
+        let blocking = Handler(
+            kind: "k1", executor: .blocking,
+            run: { _ in
+                let count = places.withLock { places in
+                    places.append(Self.threadName)
+                    return places.count
+                }
+                if count == 5 { isOver.raise() }
+                return .completed(result: nil)
+            })
+        var configuration = WorkerConfiguration.quick
+        configuration.concurrency = 1
+        let floor = floor([coroutine, blocking], configuration)
+        floor.registered(WorkerID(rawValue: 1), at: .now)
+        let session = try #require(floor.session)
+        guard case .claim = floor.next() else {
+            Issue.record("it does not claim")
+            return
+        }
+        // One after the other, by their priorities.
+        let leases = (0..<10).map { chunk(Int64($0 + 1), kind: $0 % 2, jobs: 1, priority: $0).lease }
+        floor.accept(leases, session: session, isCertain: false)
+        #expect(await isOver.wait(atMost: .seconds(60)))
+        #expect(Set(places.withLock { $0 }) == ["martlet-block"])
+        floor.stop()
+        try await eventually("all end") { floor.isEmpty }
         floor.close()
     }
 

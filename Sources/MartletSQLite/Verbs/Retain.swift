@@ -6,7 +6,8 @@ import MartletStore
 /// of a lane stays as its cursor, emptied.
 enum Retain {
     static func isDue(_ policy: RetentionPolicy, now: Timestamp, _ db: Database) throws -> Bool {
-        try db.first(
+        let now = wholeSecond(now)
+        return try db.first(
             "select exists (\(oldLeases)) or exists (select 1 from martlet_failed where finished_at < ?3)",
             .int((now - policy.completed).microseconds), .int(1), .int((now - policy.failed).microseconds)
         ) { $0.int(0) != 0 } ?? false
@@ -19,7 +20,13 @@ enum Retain {
         where l.finished_at is not null and l.finished_at < ?1 and l.upto >= l.first order by l.finished_at limit ?2
         """
 
+    /// So that there is an end to it where jobs end all the time.
+    private static func wholeSecond(_ time: Timestamp) -> Timestamp {
+        Timestamp(microseconds: time.microseconds - time.microseconds % 1_000_000)
+    }
+
     static func run(_ policy: RetentionPolicy, limit: Int, now: Timestamp, _ db: Database) throws -> Int {
+        let now = wholeSecond(now)
         var tally = LaneTally()
         var removed = try leases(finishedBefore: now - policy.completed, limit: limit, &tally, db)
         if removed < limit {

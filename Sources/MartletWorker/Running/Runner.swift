@@ -29,8 +29,9 @@ struct Runner {
             if !floor.settler.hasRoom { await floor.settler.room() }
             guard again() else { return }
             // Handlers that never suspend would keep the threads from others. What these do meanwhile is not this kind's cost,
-            // so the next ones begin behind it. Whoever was suspended has let others go first.
-            if !wasSuspended { await Task.yield() }
+            // so the next ones begin behind it; whoever was suspended in this turn has let others go first. It also brings the
+            // runner to other threads, where the next ones need them.
+            if !wasSuspended || !slot.isInPlace { await Task.yield() }
             step = begin()
         }
     }

@@ -35,6 +35,9 @@ final class Slot: TaskExecutor {
     /// Takes effect when the runner goes on after its next suspension.
     func move(to threads: HandlerThreads) { self.threads.withLock { $0 = threads } }
 
+    /// Whether the calling thread is one of those that it has been moved to last.
+    var isInPlace: Bool { threads.withLock { RunThread.isOne(of: $0) } }
+
     /// - Parameter run: begins at once, on another thread.
     /// - Returns: false when ``cancel()`` was called meanwhile, and has to be again.
     func start(_ run: Runner) -> Bool {

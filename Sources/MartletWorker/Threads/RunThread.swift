@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// `@unchecked`: the thread's own note leads to it, and nothing else does, so it is used by its thread alone.
 final class RunThread: @unchecked Sendable {
-    /// Threads count their pieces from different numbers on, so that no two have one in common.
+    /// Threads count their pieces from different numbers on, so that no two have one in common. After 8 million threads the
+    /// numbers of the first ones come again.
     private static let begun = Atomic(0)
     private static let most = 1 << 40
 
@@ -20,7 +21,7 @@ final class RunThread: @unchecked Sendable {
     /// Begins to be what the calling thread is at.
     init(of pool: HandlerThreads) {
         self.pool = ObjectIdentifier(pool)
-        piece = Self.begun.add(1, ordering: .relaxed).newValue * Self.most
+        piece = Self.begun.add(1, ordering: .relaxed).newValue &* Self.most
         martlet_set_thread_note(Unmanaged.passUnretained(self).toOpaque())
     }
 
@@ -33,6 +34,9 @@ final class RunThread: @unchecked Sendable {
     /// The number of the piece that runs on the calling thread; 0: it is none of these threads. A task that finds another
     /// number than before has been suspended meanwhile.
     static var currentPiece: Int { current?.piece ?? 0 }
+
+    /// Whether the calling thread is one of these.
+    static func isOne(of pool: HandlerThreads) -> Bool { current?.pool == ObjectIdentifier(pool) }
 
     func run(_ piece: ThreadsState.Piece) {
         self.piece += 1
