@@ -23,13 +23,14 @@ end $$;
 
 -- Dead rows may not be cleaned up while somebody holds a snapshot. So promotion and retention look from where they last were,
 -- and do not step over their own again and again; and only now and then everywhere, for what came in behind them. Notes that the
--- latter has been done since p_begin: the longer it took, the longer until the next one.
-create function looked_everywhere(p_noted regclass, p_begin timestamptz) returns void language plpgsql
-  set search_path from current as $$
+-- latter has been done since p_begin: the longer it took, the longer until the next one, but at most p_most longer, as a clock
+-- that is set meanwhile makes any look long.
+create function looked_everywhere(p_noted regclass, p_begin timestamptz, p_most interval default '10 minutes')
+  returns void language plpgsql set search_path from current as $$
 declare
   v_now timestamptz := clock();
 begin
-  perform setval(p_noted, micros(v_now + least(20 * (v_now - p_begin), interval '10 minutes')));
+  perform setval(p_noted, micros(v_now + least(20 * (v_now - p_begin), p_most)));
 end $$;
 
 -- Whether it is time to do so again. What is noted further ahead than that can be was noted by a clock that has gone back.

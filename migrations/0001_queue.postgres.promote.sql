@@ -20,7 +20,7 @@ begin
     from delayed where run_at >= v_from order by run_at limit 1;
   moved := 0;
   if next is null or next > 0 then
-    if v_from = 'epoch' then perform looked_everywhere('promoted_fully', v_now); end if;
+    if v_from = 'epoch' then perform looked_everywhere('promoted_fully', v_now, '1 minute'); end if;
     return;
   end if;
   perform relax();
@@ -39,7 +39,8 @@ begin
     perform setval('promoted_upto', micros(v_upto));
     perform wake(v_lanes);
   end if;
-  if moved < p_limit and v_from = 'epoch' then perform looked_everywhere('promoted_fully', v_now); end if;
+  -- Also where there is more: it goes on from there, in order.
+  if v_from = 'epoch' then perform looked_everywhere('promoted_fully', v_now, '1 minute'); end if;
   select greatest(0, (extract(epoch from run_at - v_now) * 1000000)::bigint) into next
     from delayed where run_at >= v_from order by run_at limit 1;
 end $$;

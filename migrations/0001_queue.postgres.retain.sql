@@ -21,7 +21,8 @@ begin
   if v_removed < p_limit then
     v_removed := v_removed + forget_failed(v_now - p_failed, (p_limit - v_removed)::int);
   end if;
-  if v_removed = 0 or must_look_everywhere('segments_turned', v_now, '1 minute') then
+  -- Best where nothing was removed, and with it nothing locked.
+  if v_removed = 0 or must_look_everywhere('segments_turned', v_now, '10 minutes') then
     perform looked_everywhere('segments_turned', clock());
     -- A worker is kept as long as a lease may show its name.
     delete from worker where ended_at < v_now - p_completed - interval '1 day';
@@ -37,9 +38,7 @@ create function forget_leases(p_before timestamptz, p_limit int) returns bigint 
 declare
   v_now timestamptz := clock();
   v_from timestamptz := 'epoch';
-  v_limit int := greatest(1, least(p_limit, 100));
   v_upto timestamptz;
-  v_more boolean;
   v_removed bigint;
 begin
   if not must_look_everywhere('forgotten_fully', v_now, '10 minutes') then
@@ -53,7 +52,7 @@ begin
     from lease l where l.finished_at >= v_from and l.finished_at < p_before and (l.count > 0 or l.positions is null)
       and not (l.count = 0
         and l.id = (select n.id from lease n where n.lane between l.lane and l.lane order by n.lane desc, n.id desc limit 1))
-    order by l.finished_at limit v_limit for no key update skip locked
+    order by l.finished_at limit greatest(1, least(p_limit, 100)) for no key update skip locked
   ), done as (
     select e.position, o.first_segment, o.last_segment from old o, unnest(o.positions) with ordinality e(position, n)
     where (exists (select 1 from result) or exists (select 1 from attempt_error)
@@ -81,12 +80,12 @@ begin
     update lane la set forgotten = forgotten + o.jobs
     from (select lane, sum(count) as jobs from old group by lane) o where la.id = o.lane
   )
-  select sum(greatest(1, completed)), max(finished_at), count(*) = v_limit into v_removed, v_upto, v_more from old;
+  select sum(greatest(1, completed)), max(finished_at) into v_removed, v_upto from old;
   if v_upto is not null then
-    perform setval('forgotten_upto', greatest(case when last_value < micros(v_now) then last_value else 1 end, micros(v_upto)))
-      from forgotten_upto;
+    perform setval('forgotten_upto', micros(v_upto));
   end if;
-  if v_from = 'epoch' and not v_more then perform looked_everywhere('forgotten_fully', v_now); end if;
+  -- Also where there is more: it goes on from there, in order.
+  if v_from = 'epoch' then perform looked_everywhere('forgotten_fully', v_now); end if;
   return coalesce(v_removed, 0);
 end $$;
 
@@ -135,6 +134,8 @@ begin
   perform set_config('lock_timeout', '100ms', true);
   select last_value into v_current from segment_number;
   begin
+    -- By a clock that has gone back since.
+    update segment set opened_at = p_now where opened_at > p_now + interval '1 minute';
     if (select opened_at from segment where number = v_current) < p_now - greatest(p_completed / 6, interval '10 minutes')
       and exists (select 1 from segment where number = v_current + 1)
     then
@@ -174,10 +175,11 @@ create function drop_segment(p_number int, p_current int) returns boolean langua
 declare
   v_open bigint[];
   v_waiting bigint[];
+  v_jobs bigint;
 begin
   if keeps_history(p_number) then return null; end if;
-  if (select count(*) from (
-      select 1 from lease where p_number between first_segment and last_segment and count > 0 and open > 0 limit 101) l) > 100
+  if (select sum(count) from (
+      select count from lease where p_number between first_segment and last_segment and count > 0 and open > 0 limit 1001) l) > 1000
     or (select count(*) from (
       select 1 from lane la, waiting(la.id, 1001, p_number, p_number) limit 1001) w) > 1000
   then
@@ -185,15 +187,16 @@ begin
   end if;
   -- From here on nobody claims or appends. Whoever had to be waited for may have done so, and a settlement may have ended a lease.
   lock table job in access exclusive mode;
-  select array_agg(id) into v_open from (
-    select id from lease where p_number between first_segment and last_segment and count > 0 and open > 0
-    order by id for no key update) l;
+  select array_agg(id), sum(count) into v_open, v_jobs from (
+    select id, count from lease where p_number between first_segment and last_segment and count > 0 and open > 0
+    order by id limit 1001 for no key update) l;
   select array_agg(w.position) into v_waiting from (
     select w.position from lane la, waiting(la.id, 1001, p_number, p_number) w limit 1001) w;
-  if cardinality(v_open) > 100 or cardinality(v_waiting) > 1000 or keeps_history(p_number) then return false; end if;
+  if v_jobs > 1000 or cardinality(v_waiting) > 1000 or keeps_history(p_number) then return false; end if;
   update job set segment = p_current where segment = p_number and position = any(v_waiting || (
     select array_agg(e.position) from lease l, unnest(l.positions) e(position) where l.id = any(v_open)));
-  update lease l set first_segment = (select min(segment) from job j where j.position = any(l.positions)), last_segment = p_current
+  update lease l set last_segment = p_current, first_segment = (
+      select min(segment) from job j where j.position = any(l.positions) and j.segment between l.first_segment and p_current)
     where id = any(v_open);
   delete from tombstone t using job j where j.segment = p_number and j.position = t.position and j.lane = t.lane;
   execute format('drop table %I', 'job_' || p_number);

@@ -66,8 +66,11 @@ import Testing
                 select setval(s, micros(clock() + interval '1 hour'))
                   from unnest('{promoted_fully,promoted_upto,forgotten_fully,forgotten_upto,segments_turned,added_up}'::regclass[]) s;
                 """)
+            try schema.psql("update segment set opened_at = clock() + interval '30 days' where opened_at is not null")
             #expect(try schema.psql("select moved from promote(10)") == "1")
             #expect(try schema.psql(retain) == "5")
+            while try schema.psql(retain) != "0" {}
+            #expect(try schema.psql("select count(*) from segment where opened_at > clock()") == "0")
             // One that went ahead in the middle of a look.
             let ahead = try schema.psql(
                 """
