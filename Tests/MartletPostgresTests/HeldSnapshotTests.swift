@@ -8,6 +8,17 @@ import Testing
     private let removed = 20_000
     private let retain = "select retain(interval '1 day', interval '1 day', 1000)"
 
+    /// Leases of one job each that ended so long ago, in a lane of their own.
+    private func putLeases(_ schema: PostgresSchema, _ ids: ClosedRange<Int>, ago: String) throws {
+        try schema.psql(
+            """
+            insert into lane (id, queue, kind, priority) values (9, 'other', 'other', 0) on conflict do nothing;
+            insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
+              select n, '3', 0, n, 1, clock(), clock() - interval '\(ago)', 9, 1, 0, 1, '3:3:', '3:3:'
+              from generate_series(\(ids.lowerBound), \(ids.upperBound)) n;
+            """)
+    }
+
     private func withHeldSnapshot(
         _ body: (PostgresStore, PostgresSchema) async throws -> Void
     ) async throws {
@@ -22,16 +33,10 @@ import Testing
 
     @Test func `retention does not step over all that it removed while a snapshot is held`() async throws {
         try await withHeldSnapshot { store, schema in
-            // The last one is its lane's cursor.
-            try schema.psql(
-                """
-                insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
-                  select n, '3', 0, n, 1, clock(), clock() - case n when \(removed + 1) then 0 else 2 end * interval '1 day',
-                    9, 1, 0, 1, '3:3:', '3:3:'
-                  from generate_series(1, \(removed + 1)) n;
-                insert into lane (id, queue, kind, priority) values (9, 'other', 'other', 0);
-                do $$ begin while retain('1 day', '1 day', 1000) > 0 loop commit; end loop; end $$;
-                """)
+            try putLeases(schema, 1...removed, ago: "2 days")
+            // Its lane's cursor.
+            try putLeases(schema, removed + 1...removed + 1, ago: "0")
+            try schema.psql("do $$ begin while retain('1 day', '1 day', 1000) > 0 loop commit; end loop; end $$")
             #expect(try schema.psql("select count(*) from lease") == "1")
             #expect(try schema.psql("select forgotten from lane where id = 9") == "\(removed)")
             let read = try schema.pages(retain)
@@ -41,13 +46,7 @@ import Testing
 
     @Test func `a full look is one also where there is always something to remove`() async throws {
         try await withHeldSnapshot { store, schema in
-            try schema.psql(
-                """
-                insert into lane (id, queue, kind, priority) values (9, 'other', 'other', 0);
-                insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
-                  select n, '3', 0, n, 1, clock(), clock() - interval '1 day 1 minute', 9, 1, 0, 1, '3:3:', '3:3:'
-                  from generate_series(1, 50) n;
-                """)
+            try putLeases(schema, 1...50, ago: "1 day 1 minute")
             #expect(try schema.psql(retain) == "50")
             #expect(try schema.psql("select pg_sequence_last_value('forgotten_fully') is not null") == "t")
         }
@@ -55,12 +54,9 @@ import Testing
 
     @Test func `a clock that goes back keeps nothing from being found`() async throws {
         try await withHeldSnapshot { store, schema in
+            try putLeases(schema, 1...5, ago: "3 days")
             try schema.psql(
                 """
-                insert into lane (id, queue, kind, priority) values (9, 'other', 'other', 0);
-                insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
-                  select n, '3', 0, n, 1, clock(), clock() - interval '3 days', 9, 1, 0, 1, '3:3:', '3:3:'
-                  from generate_series(1, 5) n;
                 insert into delayed (id, lane, state, run_at, enqueued_at, args)
                   values (1, 9, 'scheduled', clock() - interval '1 second', clock(), '{}');
                 select setval(s, micros(clock() + interval '1 hour'))
@@ -83,17 +79,10 @@ import Testing
 
     @Test func `retention finds what ended behind it, if later`() async throws {
         try await withHeldSnapshot { store, schema in
-            func put(_ id: Int, daysAgo: Int) throws {
-                try schema.psql(
-                    """
-                    insert into lease (id, xid, position, claimed, worker, claimed_at, finished_at, lane, count, open, completed, s1, s2)
-                      values (\(id), '3', 0, 1, 1, clock(), clock() - \(daysAgo) * interval '1 day', 9, 1, 0, 1, '3:3:', '3:3:')
-                    """)
-            }
-            try put(1, daysAgo: 3)
-            try put(100, daysAgo: 0)
+            try putLeases(schema, 1...1, ago: "3 days")
+            try putLeases(schema, 100...100, ago: "0")
             while try schema.psql(retain) != "0" {}
-            try put(2, daysAgo: 5)
+            try putLeases(schema, 2...2, ago: "5 days")
             schema.advance(by: .seconds(3_600))
             while try schema.psql(retain) != "0" {}
             #expect(try schema.psql("select id from lease") == "100")

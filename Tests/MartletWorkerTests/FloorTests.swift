@@ -16,9 +16,15 @@ import Testing
             emptied: Signal())
     }
 
-    private static var threadName: String {
-        (try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8))?
-            .trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
+    /// A worker that is registered, has claimed, and is given these.
+    private func give(_ leases: [Lease], to floor: Floor) throws {
+        floor.registered(WorkerID(rawValue: 1), at: .now)
+        let session = try #require(floor.session)
+        guard case .claim = floor.next() else {
+            Issue.record("it does not claim")
+            return
+        }
+        floor.accept(leases, session: session, isCertain: false)
     }
 
     /// - Parameter suspends: of so many jobs one is suspended; nil: none.
@@ -47,14 +53,8 @@ import Testing
         // Enough of the others to take all threads.
         configuration.concurrency = 1 + 2 * ProcessInfo.processInfo.activeProcessorCount
         let floor = floor([busy, other], configuration)
-        floor.registered(WorkerID(rawValue: 1), at: .now)
-        let session = try #require(floor.session)
-        guard case .claim = floor.next() else {
-            Issue.record("it does not claim")
-            return
-        }
         let leases = [chunk(1, kind: 1, jobs: 1, priority: 0).lease, chunk(2, kind: 0, jobs: total).lease]
-        floor.accept(leases, session: session, isCertain: false)
+        try give(leases, to: floor)
         #expect(await isOver.wait(atMost: .seconds(60)))
         #expect(othersBefore.load(ordering: .relaxed) < total)
         floor.stop()
@@ -65,7 +65,8 @@ import Testing
     /// - Parameter suspends: the jobs of the other kind.
     @Test(arguments: [false, true])
     func `jobs that block run on threads of their own, whatever the runner ran before`(suspends: Bool) async throws {
-        let places = Mutex<[String]>([])
+        let places = Names()
+        let count = Atomic(0)
         let isOver = Signal()
         let coroutine = Handler(
             kind: "k0",
@@ -76,27 +77,18 @@ import Testing
         let blocking = Handler(
             kind: "k1", executor: .blocking,
             run: { _ in
-                let count = places.withLock { places in
-                    places.append(Self.threadName)
-                    return places.count
-                }
-                if count == 5 { isOver.raise() }
+                places.note()
+                if count.add(1, ordering: .relaxed).newValue == 5 { isOver.raise() }
                 return .completed(result: nil)
             })
         var configuration = WorkerConfiguration.quick
         configuration.concurrency = 1
         let floor = floor([coroutine, blocking], configuration)
-        floor.registered(WorkerID(rawValue: 1), at: .now)
-        let session = try #require(floor.session)
-        guard case .claim = floor.next() else {
-            Issue.record("it does not claim")
-            return
-        }
         // One after the other, by their priorities.
         let leases = (0..<10).map { chunk(Int64($0 + 1), kind: $0 % 2, jobs: 1, priority: $0).lease }
-        floor.accept(leases, session: session, isCertain: false)
+        try give(leases, to: floor)
         #expect(await isOver.wait(atMost: .seconds(60)))
-        #expect(Set(places.withLock { $0 }) == ["martlet-block"])
+        #expect(Set(places.all) == ["martlet-block"])
         floor.stop()
         try await eventually("all end") { floor.isEmpty }
         floor.close()

@@ -140,7 +140,7 @@ import Testing
 }
 
 /// Which threads the runs were on.
-private final class Names: Sendable {
+final class Names: Sendable {
     private let names = Mutex<[String]>([])
 
     var all: [String] { names.withLock { $0 } }
