@@ -22,6 +22,25 @@ final class Bench {
     /// The server's version and what was set, once there is one.
     var serverSettings: [String: String] { server?.settings ?? [:] }
 
+    /// Named before it begins: some take minutes, and whoever looks wants to know for what.
+    func carryOut(_ one: Case) async throws {
+        current = one.name
+        print("\n\(one.name): \(one.what)")
+        fflush(nil)
+        let taken: Double
+        do { taken = try await seconds { try await one.run(self) } } catch { throw Failure("\(one.name): \(error)") }
+        print("  took \(Int(taken.rounded())) s")
+    }
+
+    /// The last line: how many targets there were, and which were missed.
+    var summary: String {
+        let aimed = measurements.filter { $0.target != nil }
+        let missed = aimed.filter { !$0.isMet }
+        let lines = missed.map { "  \($0.caseName): \($0.name.trimmingCharacters(in: .whitespaces))" }
+        let counts = "\(aimed.count - missed.count) of \(aimed.count) targets met"
+        return "\n" + ([missed.isEmpty ? counts : counts + "; missed:"] + lines).joined(separator: "\n")
+    }
+
     func report(
         _ name: String, _ unit: String, _ values: [Double], atLeast floor: Double? = nil, atMost ceiling: Double? = nil
     ) {

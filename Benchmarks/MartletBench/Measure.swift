@@ -20,7 +20,8 @@ struct Measurement {
     var line: String {
         let range = "\(format(values.min() ?? .nan)) … \(format(values.max() ?? .nan))"
         let goal = target.map { "\($0.isFloor ? "≥" : "≤") \(format($0.value)) \(isMet ? "met" : "MISSED")" } ?? ""
-        return [pad(name, 44), pad("\(format(median)) \(unit)", 18), pad("(\(range))", 26), goal].joined(separator: " ")
+        return [pad("  " + name, 60), pad("\(format(median)) \(unit)", 18), pad("(\(range))", 26), goal].joined(
+            separator: " ")
     }
 
     private func format(_ value: Double) -> String {

@@ -44,11 +44,11 @@ do {
         let engine = one.name.split(separator: ".")[0]
         if engine != last { print(engine == "pg" ? "\n\(try bench.postgres().line)" : "\nSQLite, synchronous=FULL") }
         last = String(engine)
-        bench.current = one.name
-        do { try await one.run(bench) } catch { throw Failure("\(one.name): \(error)") }
+        try await bench.carryOut(one)
         // After each case: a run that is cut short keeps what it has.
         if let path = options.json { try JSONReport(bench, machine).write(to: path) }
     }
+    print(bench.summary)
 } catch {
     FileHandle.standardError.write(Data("MartletBench: \(error)\n".utf8))
     exit(error is UsageMistake ? UsageMistake.status : 1)
