@@ -143,6 +143,7 @@ let package = Package(
             dependencies: [
                 "CPostgres", "Martlet", "MartletCore", "MartletPQ", "MartletPostgres", "MartletTestSupport", "MartletWorker",
                 log,
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

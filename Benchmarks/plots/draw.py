@@ -47,11 +47,11 @@ class Page:
         self.theme = THEMES[theme]
         plt.rcParams.update({"font.size": 11, "font.family": "sans-serif", "svg.hashsalt": "martlet"})
         width = 5.2 * columns if columns > 1 else 8
-        self.figure, axes = plt.subplots(1, columns, figsize=(width, 4.2), layout="constrained")
+        self.figure, axes = plt.subplots(1, columns, figsize=(width, 4.6), layout="constrained")
         self.figure.patch.set_alpha(0)
         self.axes = axes if columns > 1 else [axes]
 
-    def dress(self, axes, title, x, y, columns=1, where="best"):
+    def dress(self, axes, title, x, y, where="best"):
         ink, faint = self.theme["ink"], self.theme["faint"]
         axes.set_title(title, color=ink, fontsize=12, loc="left")
         axes.set_xlabel(x, color=faint)
@@ -62,7 +62,8 @@ class Page:
         for side, spine in axes.spines.items():
             spine.set_visible(side in ("left", "bottom"))
             spine.set_color(faint)
-        axes.legend(labelcolor=ink, frameon=False, ncols=columns, loc=where, fontsize=10)
+        place = {"loc": "upper left", "bbox_to_anchor": (0, -0.15)} if where == "below" else {"loc": where}
+        axes.legend(labelcolor=ink, frameon=False, fontsize=10, **place)
 
     def line(self, axes, curve, colour, **style):
         name = NAMES.get(curve["name"], curve["name"])
@@ -73,22 +74,23 @@ def chunks(page, plots):
     left, right = page.axes
     # A worker in the first colour, as in the other plots, and what runs nothing in the same ones on both sides.
     for number, curve in enumerate(plots["chunks"]):
-        colour, style = ((1, 2, 4)[number], "-") if is_floor(curve) else (3, "--")
-        label = curve["name"].replace("raw claim and settle", "Martlet's functions")
+        colour, style = ((1, 2, 4)[number], "-") if is_floor(curve) else (3, ":" if "by ctid" in curve["name"] else "--")
+        label = short_name(curve)
         page.line(left, {**curve, "name": label}, colour, linestyle=style, marker="o", markersize=3.5)
-    page.dress(left, "Claimed and settled by SQL alone", "jobs a claim", "jobs per second", where="lower right")
+    page.dress(left, "Claimed and settled by SQL alone", "jobs a claim", "jobs per second", where="below")
     for curve, style in zip(plots["concurrency"], ("-", ":")):
         label = f"Martlet's worker, {curve['name']}"
         page.line(right, {**curve, "name": label}, 0, linestyle=style, marker="o", markersize=3.5)
-    # What SQL alone does, which runs nothing: as high as a worker could come.
-    for curve in plots["chunks"]:
-        if is_floor(curve) and not curve["name"].endswith("1 client"):
-            continue
-        rate = curve["y"][curve["x"].index(500)]
-        colour, label = (1, "Martlet's functions, 1 client") if is_floor(curve) else (3, curve["name"])
+    # What SQL alone does, which runs nothing, at the size at which it does best.
+    ours = [curve for curve in plots["chunks"] if is_floor(curve) and curve["name"].endswith("1 client")]
+    theirs = [curve for curve in plots["chunks"] if not is_floor(curve)]
+    for curves, colour in ((ours, 1), (theirs, 3)):
+        best = max(curves, key=lambda curve: max(curve["y"]))
+        rate = max(best["y"])
+        size = best["x"][best["y"].index(rate)]
         ends = {"x": plots["concurrency"][0]["x"], "y": [rate] * len(plots["concurrency"][0]["x"])}
-        page.line(right, {**ends, "name": f"{label}, 500 a claim"}, colour, linestyle="--", linewidth=1.2)
-    page.dress(right, "One worker process, jobs and all", "jobs run at a time", "jobs per second", where="lower right")
+        page.line(right, {**ends, "name": f"{short_name(best)}, {size:,g} a claim".replace(",000", " 000")}, colour, linestyle="--", linewidth=1.2)
+    page.dress(right, "One worker process, jobs and all", "jobs run at a time", "jobs per second", where="below")
     for axes in page.axes:
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -104,19 +106,30 @@ def is_floor(curve):
     return curve["name"].startswith("raw")
 
 
+def short_name(curve):
+    return curve["name"].replace("raw claim and settle", "Martlet's functions").replace(", no primary key", "")
+
+
 def snapshot(page, plots):
+    """Ours and a lock-and-update table, each with nobody in the way and with a snapshot held; all as long as the shortest."""
     axes = page.axes[0]
-    for curve in plots["snapshot"]:
-        if curve["name"].startswith("enqueued"):
-            name, colour, style = "Martlet: producer and worker", 0, "-"
-        elif "by ctid" in curve["name"]:
-            name, colour, style = "lock and update, by ctid", 4, "--"
-        else:
-            name, colour, style = "lock and update, by primary key", 3, "--"
-        page.line(axes, {**curve, "name": name}, colour, linestyle=style)
+    curves = [(curve, plot == "snapshot") for plot in ("steady", "snapshot") for curve in plots[plot]]
+    seconds = int(min(curve["x"][-1] for curve, _ in curves))
+    # A minute's run second by second; longer ones in means, of which a hundred at most are told apart.
+    step = max(1, -(-seconds // 100))
+    # Ours first.
+    for curve, is_held in sorted(curves, key=lambda each: not each[0]["name"].startswith("enqueued")):
+        is_ours = curve["name"].startswith("enqueued")
+        name = "Martlet: producer and worker" if is_ours else short_name(curve).removesuffix(", snapshot held")
+        ends = range(step, seconds + 1, step)
+        means = [sum(curve["y"][end - step : end]) / step for end in ends]
+        line = {"x": list(ends), "y": means, "name": name + (", snapshot held" if is_held else "")}
+        page.line(axes, line, 0 if is_ours else 3, linestyle="-" if is_held else ":")
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(FuncFormatter(short))
-    page.dress(axes, "Another session holds a snapshot open from the start", "seconds", "jobs enqueued and run per second")
+    rate = "jobs enqueued and run per second" + (f", means of {step} s" if step > 1 else "")
+    title = "Another session holds a snapshot open from the start, or nobody does"
+    page.dress(axes, title, "seconds", rate, where="below")
 
 
 def pick_up(page, plots):
@@ -134,7 +147,7 @@ def pick_up(page, plots):
 
 PLOTS = {
     "throughput": (chunks, 2, ["chunks", "concurrency"]),
-    "snapshot": (snapshot, 1, ["snapshot"]),
+    "snapshot": (snapshot, 1, ["steady", "snapshot"]),
     "pick-up": (pick_up, 2, ["pickup.postgres", "pickup.sqlite"]),
 }
 

@@ -29,6 +29,24 @@ final class BenchServer {
         try server.psql("create database \(Self.emptyQueue)")
     }
 
+    /// Lets a setting be another one for a while, without a restart.
+    func with<T>(_ name: String, _ value: String, _ body: () async throws -> T) async throws -> T {
+        try change("alter system set \(name) = '\(value)'")
+        do {
+            let result = try await body()
+            try change("alter system reset \(name)")
+            return result
+        } catch {
+            try change("alter system reset \(name)")
+            throw error
+        }
+    }
+
+    private func change(_ command: String) throws {
+        try server.psql(command)
+        try server.psql("select pg_reload_conf()")
+    }
+
     var line: String {
         "PostgreSQL: " + Self.shown.map { "\($0) \(settings[$0] ?? "?")" }.joined(separator: ", ") + "; by Unix socket"
     }

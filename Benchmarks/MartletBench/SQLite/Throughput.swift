@@ -1,10 +1,22 @@
 import Foundation
 import Martlet
+import MartletCore
+import MartletStore
 
 enum Throughput {
+    private static let jobs = 1_000_000
+
+    /// Beside plain SQLite, in turn.
     static func enqueueCase(_ bench: Bench) async throws {
-        let values = try await bench.repeated { try await bulkEnqueue(jobs: 1_000_000) }
-        bench.report("bulk enqueue of 1 M jobs", "jobs/s", values, atLeast: 300_000)
+        let rows = try SQLiteFloor.Rows(jobs)
+        var (floors, ours): ([Double], [Double]) = ([], [])
+        for _ in 0..<bench.options.runs {
+            floors.append(try await withDirectory { try await SQLiteFloor.insert(rows, in: $0) })
+            ours.append(try await bulkEnqueue())
+        }
+        bench.report("plain inserts into a bare table, 10 000 a transaction", "jobs/s", floors)
+        bench.report("bulk enqueue of 1 M jobs", "jobs/s", ours, atLeast: 300_000)
+        bench.report("  of plain SQLite", "×", zip(ours, floors).map { $0 / $1 })
     }
 
     static func singleCase(_ bench: Bench) async throws {
@@ -12,17 +24,33 @@ enum Throughput {
         bench.report("64 tasks enqueueing one job at a time", "jobs/s", values, atLeast: 50_000)
     }
 
+    /// On copies of the same database, beside plain SQLite, in turn.
     static func drainCase(_ bench: Bench) async throws {
-        let values = try await bench.repeated { try await drain(jobs: 1_000_000) }
-        bench.report("drain of 1 M waiting no-op jobs", "jobs/s", values, atLeast: 250_000)
+        var (floors, ours): ([Double], [Double]) = ([], [])
+        try await withDirectory { directory in
+            let full = directory.appendingPathComponent("full.db")
+            let client = try await Client(.sqlite(full.path))
+            try await Load.bulk(client, jobs: jobs)
+            await client.close()
+            // All of it in the one file that is copied, should anything have kept a checkpoint from it.
+            try PlainSQLite(full.path).run("pragma wal_checkpoint(truncate)")
+            for _ in 0..<bench.options.runs {
+                floors.append(
+                    try await withCopy(of: full) { try await SQLiteFloor.claimAndSettle($0, jobs: jobs) })
+                ours.append(try await withCopy(of: full, drain))
+            }
+        }
+        bench.report("plain claim and settle, 500 a claim", "jobs/s", floors)
+        bench.report("drain of 1 M waiting no-op jobs", "jobs/s", ours, atLeast: 250_000)
+        bench.report("  of plain SQLite", "×", zip(ours, floors).map { $0 / $1 })
     }
 
-    private static func bulkEnqueue(jobs total: Int) async throws -> Double {
+    private static func bulkEnqueue() async throws -> Double {
         try await withDirectory { directory in
             let client = try await Client(.sqlite(directory.appendingPathComponent("bench.db").path))
-            let time = try await seconds { try await Load.bulk(client, jobs: total) }
+            let time = try await seconds { try await Load.bulk(client, jobs: jobs) }
             await client.close()
-            return Double(total) / time
+            return Double(jobs) / time
         }
     }
 
@@ -35,13 +63,24 @@ enum Throughput {
         }
     }
 
-    private static func drain(jobs total: Int) async throws -> Double {
+    private static func drain(_ file: URL) async throws -> Double {
+        let client = try await Client(.sqlite(file.path))
+        let time = try await seconds { try await Load.drain(client) }
+        let done = try await client.store.stats().counts[.completed] ?? 0
+        await client.close()
+        guard done == jobs else { throw Failure("\(done) of \(jobs) jobs are completed") }
+        return Double(jobs) / time
+    }
+
+    private static func withCopy<T>(of file: URL, _ body: (URL) async throws -> T) async throws -> T {
         try await withDirectory { directory in
-            let client = try await Client(.sqlite(directory.appendingPathComponent("bench.db").path))
-            try await Load.bulk(client, jobs: total)
-            let time = try await seconds { try await Load.drain(client) }
-            await client.close()
-            return Double(total) / time
+            let copy = directory.appendingPathComponent("bench.db")
+            try FileManager.default.copyItem(at: file, to: copy)
+            // On disk before the time begins: who syncs first would write the copy, too.
+            let handle = try FileHandle(forUpdating: copy)
+            try handle.synchronize()
+            try handle.close()
+            return try await body(copy)
         }
     }
 }
