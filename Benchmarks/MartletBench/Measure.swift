@@ -50,18 +50,3 @@ func median(_ values: [Double]) -> Double { Figures(values)?.median ?? .nan }
 func percentile(_ values: [Double], _ share: Double) -> Double {
     Figures(values)?.percentile(Int((share * 100).rounded())) ?? .nan
 }
-
-/// A directory of its own for one run, on the disk the bench was started on.
-func withDirectory<T>(_ body: (URL) async throws -> T) async throws -> T {
-    let directory = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
-        .appendingPathComponent(".build/bench-\(UUID().uuidString.prefix(8))")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    do {
-        let result = try await body(directory)
-        try FileManager.default.removeItem(at: directory)
-        return result
-    } catch {
-        try FileManager.default.removeItem(at: directory)
-        throw error
-    }
-}

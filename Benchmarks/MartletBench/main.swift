@@ -36,8 +36,9 @@ do {
         print(text)
         exit(0)
     }
-    let bench = Bench(options)
+    Interrupts.tell()
     let machine = try Machine()
+    let bench = Bench(options, machine)
     print("\(machine.line)\nmedians of \(options.runs) runs, everything durable, args of about 100 bytes")
     var last = ""
     for one in options.cases {
@@ -45,8 +46,6 @@ do {
         if engine != last { print(engine == "pg" ? "\n\(try bench.postgres().line)" : "\nSQLite, synchronous=FULL") }
         last = String(engine)
         try await bench.carryOut(one)
-        // After each case: a run that is cut short keeps what it has.
-        if let path = options.json { try JSONReport(bench, machine).write(to: path) }
     }
     print(bench.summary)
 } catch {
