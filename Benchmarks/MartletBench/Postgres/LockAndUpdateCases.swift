@@ -77,7 +77,7 @@ extension LockAndUpdate {
 
     // MARK: Steady
 
-    /// The form that does better beside a held snapshot, and jobs a claim at which it does best.
+    /// The form that does better alone and as well beside a held snapshot, and jobs a claim at which it does best.
     private static let steady = (form: Form.place, batch: 4_000)
 
     /// Two clients that each bring some jobs, claim as many and delete them, over and over: without and with a snapshot held open.
