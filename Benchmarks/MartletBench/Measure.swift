@@ -20,7 +20,8 @@ struct Measurement {
     var line: String {
         let range = "\(format(values.min() ?? .nan)) … \(format(values.max() ?? .nan))"
         let goal = target.map { "\($0.isFloor ? "≥" : "≤") \(format($0.value)) \(isMet ? "met" : "MISSED")" } ?? ""
-        return [pad(name, 44), pad("\(format(median)) \(unit)", 18), pad("(\(range))", 26), goal].joined(separator: " ")
+        return [pad("  " + name, 60), pad("\(format(median)) \(unit)", 18), pad("(\(range))", 26), goal].joined(
+            separator: " ")
     }
 
     private func format(_ value: Double) -> String {
@@ -48,19 +49,4 @@ func median(_ values: [Double]) -> Double { Figures(values)?.median ?? .nan }
 /// - Parameter share: 0.01 to 1, in hundredths.
 func percentile(_ values: [Double], _ share: Double) -> Double {
     Figures(values)?.percentile(Int((share * 100).rounded())) ?? .nan
-}
-
-/// A directory of its own for one run, on the disk the bench was started on.
-func withDirectory<T>(_ body: (URL) async throws -> T) async throws -> T {
-    let directory = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
-        .appendingPathComponent(".build/bench-\(UUID().uuidString.prefix(8))")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    do {
-        let result = try await body(directory)
-        try FileManager.default.removeItem(at: directory)
-        return result
-    } catch {
-        try FileManager.default.removeItem(at: directory)
-        throw error
-    }
 }

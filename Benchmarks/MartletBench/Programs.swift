@@ -14,7 +14,7 @@ enum Programs {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         process.standardInput = FileHandle.nullDevice
-        try process.run()
+        try Workshop.start(process)
         return process
     }
 
@@ -32,8 +32,9 @@ enum Programs {
         process.standardOutput = try fresh(output)
         process.standardError = try fresh(errors)
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            process.terminationHandler = { _ in continuation.resume() }
-            do { try process.run() } catch { continuation.resume(throwing: error) }
+            do {
+                try Workshop.start(process) { continuation.resume() }
+            } catch { continuation.resume(throwing: error) }
         }
         guard process.terminationStatus == 0 else {
             let reason = try String(contentsOf: errors, encoding: .utf8)

@@ -36,19 +36,18 @@ do {
         print(text)
         exit(0)
     }
-    let bench = Bench(options)
+    Interrupts.tell()
     let machine = try Machine()
+    let bench = Bench(options, machine)
     print("\(machine.line)\nmedians of \(options.runs) runs, everything durable, args of about 100 bytes")
     var last = ""
     for one in options.cases {
         let engine = one.name.split(separator: ".")[0]
         if engine != last { print(engine == "pg" ? "\n\(try bench.postgres().line)" : "\nSQLite, synchronous=FULL") }
         last = String(engine)
-        bench.current = one.name
-        do { try await one.run(bench) } catch { throw Failure("\(one.name): \(error)") }
-        // After each case: a run that is cut short keeps what it has.
-        if let path = options.json { try JSONReport(bench, machine).write(to: path) }
+        try await bench.carryOut(one)
     }
+    print(bench.summary)
 } catch {
     FileHandle.standardError.write(Data("MartletBench: \(error)\n".utf8))
     exit(error is UsageMistake ? UsageMistake.status : 1)

@@ -75,14 +75,14 @@ enum TestProcess {
 /// Ends what tests have started when it is let go, or when the test process dies, by whatever cause.
 ///
 /// A small shell waits for the end of a pipe that this process holds open and nobody else does, and then cleans up.
-final class Leash: Sendable {
+package final class Leash: Sendable {
     private let end: Int32
 
     /// - Parameters:
     ///   - runner: what the shell is started with: `setpriv …`.
     ///   - begin: run before this returns.
     ///   - clean: run at the end.
-    init(runner: [String] = [], begin: String, clean: String) throws(PostgresServerFailure) {
+    package init(runner: [String] = [], begin: String, clean: String) throws(PostgresServerFailure) {
         var pipe: [Int32] = [0, 0]
         guard Glibc.pipe(&pipe) == 0, fcntl(pipe[1], F_SETFD, FD_CLOEXEC) == 0 else {
             throw PostgresServerFailure("no pipe")

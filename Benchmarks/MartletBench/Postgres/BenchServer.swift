@@ -122,7 +122,7 @@ struct BenchDatabase {
             process.standardInput = FileHandle.nullDevice
             process.standardOutput = FileHandle.nullDevice
             process.standardError = try FileHandle(forWritingTo: progress)
-            try process.run()
+            try Workshop.start(process)
             try await Task.sleep(for: .milliseconds(time * 1_000 + 500))
             let text = try String(contentsOf: progress, encoding: .utf8)
             guard process.isRunning else { throw Failure("pgbench said\n\(text)") }

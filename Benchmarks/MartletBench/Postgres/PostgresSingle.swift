@@ -24,6 +24,6 @@ enum PostgresSingle {
         }
         bench.report("pgbench, 64 clients inserting one row at a time", "jobs/s", inserts)
         bench.report("64 tasks enqueueing one job at a time", "jobs/s", ours)
-        bench.reportRatio("  of pgbench", ours, of: inserts, atLeast: 3)
+        bench.reportRatio("  of pgbench", ours, of: inserts, atLeast: 4)
     }
 }

@@ -10,7 +10,7 @@ final class SnapshotHolder {
         process.arguments = ["-X", "-q", "-d", database.url]
         process.standardInput = input
         process.standardOutput = FileHandle.nullDevice
-        try process.run()
+        try Workshop.start(process)
         input.fileHandleForWriting.write(
             Data("begin isolation level repeatable read; select count(*) from pg_class;\n".utf8))
         for _ in 0..<1_000 {

@@ -40,6 +40,9 @@ package struct BenchReport: Sendable {
     /// Runs that lie further apart than this say more about what else went on than about the queue.
     static let noise = 0.4
 
+    /// Of a drain that takes less, in seconds, the worker's start and end are a good part.
+    static let brief = 0.5
+
     // MARK: Text
 
     package func text(on stream: Outlet) -> String {
@@ -81,11 +84,18 @@ package struct BenchReport: Sendable {
         if isNoisy {
             notes.append("Some runs lie far apart: something else was at work. --runs takes more of them.")
         }
+        if let seconds = drainSeconds, seconds < Self.brief {
+            notes.append(
+                "A drain took \(RelativeTime.span(.seconds(seconds))), of which a worker's start and end are a good part; "
+                    + "more --jobs say more of long ones.")
+        }
         let growth = bytesAfter - before.bytes
         let room = growth > 0 ? "the queue takes \(ByteCount.text(growth)) more of the disk, \(conditions.freed)" : nil
         notes.append("\(Counted.jobs(removed)) of \(name) removed" + (room.map { "; \($0)" } ?? ""))
         return notes
     }
+
+    private var drainSeconds: Double? { results[.drained].map { Double(plan.jobs) / $0.median } }
 
     private var isNoisy: Bool {
         BenchMetric.allCases.contains { metric in

@@ -94,7 +94,9 @@ struct BenchCommand: Command {
 
     private func warn(about sweep: BenchRemoval.Sweep, _ console: Console) throws {
         for name in sweep.alive {
-            try console.say("martlet: \(name) is at work, or was within the last 30s, and is left alone")
+            try console.say(
+                "martlet: \(name) is at work, or was within the last 30s, and is left alone; once it is not, `martlet bench --clean` removes it"
+            )
         }
     }
 

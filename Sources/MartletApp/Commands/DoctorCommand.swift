@@ -40,11 +40,7 @@ struct DoctorCommand: Command {
     private static func service(_ queues: [QueueSummary]) -> [Finding] {
         let stranded = queues.filter(\.isStranded)
         guard !stranded.isEmpty else { return [Finding("service", .ok, "every kind that jobs wait for is served")] }
-        return stranded.map {
-            Finding(
-                "service", .warning,
-                "\($0.strandedText); start a worker whose martlet.yaml declares \(SafeText.line($0.kind))")
-        }
+        return stranded.map { Finding("service", .warning, "\($0.strandedText); \($0.remedy)") }
     }
 
     /// Pauses are forgotten.

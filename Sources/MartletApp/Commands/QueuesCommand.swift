@@ -74,4 +74,12 @@ extension QueueSummary {
         "\(Counted.jobs(waiting)) of kind \(SafeText.line(kind)) \(waiting == 1 ? "waits" : "wait") "
             + "in queue \(SafeText.line(queue)), and no live worker serves that"
     }
+
+    /// What to do about jobs that nobody serves.
+    var remedy: String {
+        let isLeft = kind == BenchName.kind && BenchName(queue: queue) != nil
+        return isLeft
+            ? "a bench that was killed has left them; martlet bench --clean removes them"
+            : "start a worker whose martlet.yaml declares \(SafeText.line(kind))"
+    }
 }

@@ -41,6 +41,13 @@ import Testing
             ))
     }
 
+    @Test func `for what a killed bench left doctor names the way out, which is no worker`() async throws {
+        try await session.enqueue(try NewJob(kind: "martlet-bench", queue: "martlet-bench-a1-1"))
+        let output = try await session.run("doctor").output
+        #expect(output.contains("martlet bench --clean removes them"))
+        #expect(!output.contains("start a worker"))
+    }
+
     @Test func `a kind that nobody serves waits, and queues and doctor say so`() async throws {
         try await session.enqueue(try NewJob(kind: "unheard-of", queue: "images"))
         let said = "1 job of kind unheard-of waits in queue images, and no live worker serves that"
