@@ -45,6 +45,9 @@ declare
   e record;
   v_late boolean;
   v_careful boolean;
+  v_special boolean;
+  v_partly boolean;           -- args are still to be gathered
+  v_long bigint := p_bytes / greatest(p_limit, 1);
   s pg_snapshot;
 begin
   select l.xid, l.position, l.claimed, l.peak, l.s1, l.s2, exists (select 1 from tombstone t where t.lane = p_lane) as marked
@@ -83,19 +86,20 @@ begin
     end if;
     -- There is no lane 0: whoever asks for it wants this statement planned.
     if not v_careful and (found or p_lane = 0) then
-      with entry as materialized (
-        select j.xid, j.position, j.segment, j.id, j.enqueued_at, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.expires_at,
-          j.args
-        from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
-          and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
-        order by j.lane, j.xid, j.position limit p_limit
-      ), whole as materialized (
+      -- All in one pass: a list of the entries, to be gone through again, would cost more than the rest. Only args so long that
+      -- together they could be too much wait until it is known whether they are.
+      with whole as materialized (
         select count(*)::int as n, array_agg(xid) as xids, array_agg(position) as positions, min(position) as first,
           max(position) as last, min(segment) as first_segment, max(segment) as last_segment,
           array_agg(enqueued_at) as enqueued, sum(octet_length(args)) as bytes,
+          array_agg(args) filter (where octet_length(args) <= v_long) as texts,
           bool_or(id is not null or max_attempts is not null or timeout_ms is not null or expires_at is not null)
             as special
-        from entry
+        from (
+          select j.xid, j.position, j.segment, j.id, j.enqueued_at, j.max_attempts, j.timeout_ms, j.expires_at, j.args
+          from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
+            and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
+          order by j.lane, j.xid, j.position limit p_limit) entry
       ), made as (
         insert into lease (id, xid, position, claimed, first, peak, worker, claimed_at, lane, count, open, bytes,
           first_segment, last_segment, s1, s2, positions)
@@ -104,20 +108,26 @@ begin
         from whole where n > 0 and whole.bytes <= p_bytes
         returning id
       )
-      select made.id, whole.n, whole.bytes, whole.enqueued, (select array_agg(e.args) from entry e where made.id is not null),
-        -- What is the same for all but few jobs is put together only where there are such.
-        case when special then (select array_agg(coalesce(e.id, e.position)) from entry e) else positions end,
-        case when special then (select array_agg(e.attempt + 1::bigint) from entry e) end,
-        case when special then (select array_agg(e.crashes::bigint) from entry e) end,
-        case when special then (select array_agg(e.max_attempts::bigint) from entry e) end,
-        case when special then (select array_agg(e.timeout_ms) from entry e) end,
-        case when special then (
-          select array_agg((extract(epoch from e.expires_at - clock()) * 1000000)::bigint) from entry e) end
-      into lease, taken, bytes, enqueued_at, args, ids, attempts, crashes, max_attempts, timeouts_ms, expire_in
-      from whole left join made on true;
+      select made.id, whole.n, whole.bytes, whole.positions, whole.enqueued, whole.texts, whole.special
+        into lease, taken, bytes, ids, enqueued_at, args, v_special from whole left join made on true;
       moved := lease is not null;
       v_careful := taken > 0 and not moved;
       emptied := moved and taken < p_limit and v_round = 2;
+      v_partly := cardinality(args) is distinct from taken;
+      if moved and (v_special or v_partly) then
+        -- What is the same for all but few jobs is put together only where there are such, by another look: entries do not
+        -- change, and nobody else takes any of this lane.
+        select array_agg(coalesce(j.id, j.position)), array_agg(j.attempt + 1::bigint), array_agg(j.crashes::bigint),
+            array_agg(j.max_attempts::bigint), array_agg(j.timeout_ms),
+            array_agg((extract(epoch from j.expires_at - clock()) * 1000000)::bigint),
+            coalesce(array_agg(j.args) filter (where v_partly), take.args)
+          into ids, attempts, crashes, max_attempts, timeouts_ms, expire_in, args
+          from (
+            select j.id, j.position, j.attempt, j.crashes, j.max_attempts, j.timeout_ms, j.expires_at, j.args
+            from job j where j.lane = p_lane and (j.xid, j.position) > (c.xid, c.position)
+              and j.xid < pg_snapshot_xmax(c.s2) and pg_visible_in_snapshot(j.xid, c.s2)
+            order by j.lane, j.xid, j.position limit taken) j;
+      end if;
     end if;
     if v_careful then
       select t.* into lease, ids, enqueued_at, args, attempts, crashes, max_attempts, timeouts_ms, expire_in, taken, bytes, moved
@@ -325,6 +335,13 @@ begin
   if current_setting('martlet.has_planned', true) is distinct from 'yes' then
     perform from take(0, p_worker, 0, 0);
     v_void := set_config('martlet.has_planned', 'yes', false);
+  end if;
+  -- Claims of thousands use some megabytes, which glibc gives back to the system after each, to be asked for, mapped and zeroed
+  -- anew: a third of their time. Once a piece of two megabytes has been freed, it keeps up to four.
+  if p_limit >= 1000 and current_setting('martlet.has_room', true) is distinct from 'yes' then
+    v_n := 256;
+    v_n := octet_length(repeat(repeat(' ', 8192), v_n));
+    v_void := set_config('martlet.has_room', 'yes', false);
   end if;
   v_void := pg_advisory_xact_lock_shared(worker_locks(), p_worker::int)::text;
   loop

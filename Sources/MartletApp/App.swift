@@ -49,9 +49,10 @@ package enum App {
     /// The command that scripts call for each job, read without building the tree of all commands, which takes a millisecond.
     /// - Returns: nil for all others, and where the whole parser has to say something: help, the version, what is wrong.
     private static func enqueue(_ arguments: [String]) -> EnqueueCommand? {
-        guard arguments.first == EnqueueCommand.configuration.commandName else { return nil }
+        guard arguments.first == EnqueueCommand.name else { return nil }
+        if let command = EnqueueCommand.plain(arguments.dropFirst()) { return command }
         do {
-            return try EnqueueCommand.parseAsRoot(Array(arguments.dropFirst())) as? EnqueueCommand
+            return try EnqueueCommand.parsed(Array(arguments.dropFirst()))
         } catch {
             return nil
         }

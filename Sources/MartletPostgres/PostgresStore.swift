@@ -33,6 +33,14 @@ package final class PostgresStore: JobStore {
         }
     }
 
+    /// One job, in one request, by a program that does nothing else: its thread blocks, for a task that is resumed would start
+    /// four others first.
+    /// - Returns: nil when nothing was enqueued for a reason that opening the queue tells.
+    package static func enqueueAtOnce(_ job: NewJob, _ options: PostgresOptions) throws(StoreError) -> JobID? {
+        let database = try Database(options, isBrief: true).waiting(atMost: options.openWithin)
+        return try Enqueue.atOnce(job, database)
+    }
+
     /// Where a database stands; changes nothing in it.
     package static func migrationStatus(_ options: PostgresOptions) async throws(StoreError) -> MigrationStatus {
         try await with(options) { database throws(StoreError) in

@@ -127,8 +127,10 @@ extension Handler {
         onBlock: OnBlock = .warn, lookup: HostLookup = .system
     ) {
         let executor = HTTPExecutor(endpoint, concurrency: concurrency, retry: retry, lookup: lookup)
+        // Other threads than the handlers' do most of the work of a call.
         self.init(
             kind: kind, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry, onBlock: onBlock,
+            crowds: false,
             run: { await executor.run($0) })
     }
 }

@@ -20,6 +20,9 @@ package final class Handler: Sendable {
     /// Its runs are processes, whoever starts them.
     package let usesProcesses: Bool
     package let onBlock: OnBlock
+    /// Its runs take the processors on which handlers run, so that too many under way slow each other down: see ``Crowd``. Not so
+    /// what runs on other threads or in processes, nor a kind that finds out by itself how many do best.
+    package let crowds: Bool
     /// Runs a job whose worker died while it ran, where it can hurt nobody; nil: as any other.
     package let isolated: (@Sendable (HandlerCall) async -> RunReport)?
     package let run: @Sendable (HandlerCall) async -> RunReport
@@ -28,7 +31,7 @@ package final class Handler: Sendable {
         kind: String, concurrency: Int? = nil, adapts: Bool = false, timeout: Duration? = Limits.defaultTimeout,
         retry: RetryPolicy = RetryPolicy(),
         unwind: Duration = .seconds(10), executor: Executor = .coroutine, usesProcesses: Bool? = nil,
-        onBlock: OnBlock = .warn,
+        onBlock: OnBlock = .warn, crowds: Bool = true,
         isolated: (@Sendable (HandlerCall) async -> RunReport)? = nil,
         reporting run: @escaping @Sendable (HandlerCall) async -> RunReport
     ) {
@@ -42,6 +45,7 @@ package final class Handler: Sendable {
         self.executor = executor
         self.usesProcesses = usesProcesses ?? (executor == .process)
         self.onBlock = onBlock
+        self.crowds = crowds && executor == .coroutine && !self.usesProcesses && !adapts
         self.isolated = isolated
         self.run = run
     }
@@ -62,7 +66,7 @@ package final class Handler: Sendable {
         Handler(
             kind: kind, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry, unwind: unwind,
             executor: executor,
-            usesProcesses: usesProcesses, onBlock: onBlock,
+            usesProcesses: usesProcesses, onBlock: onBlock, crowds: crowds,
             isolated: isolated.map { run in { @Sendable call in await wrap(call, run) } },
             reporting: { [run] call in await wrap(call, run) })
     }
@@ -72,12 +76,13 @@ package final class Handler: Sendable {
         kind: String, concurrency: Int? = nil, adapts: Bool = false, timeout: Duration? = Limits.defaultTimeout,
         retry: RetryPolicy = RetryPolicy(),
         unwind: Duration = .seconds(10), executor: Executor = .coroutine, onBlock: OnBlock = .warn,
+        crowds: Bool = true,
         run: @escaping @Sendable (HandlerCall) async -> Outcome
     ) {
         self.init(
             kind: kind, concurrency: concurrency, adapts: adapts, timeout: timeout, retry: retry, unwind: unwind,
             executor: executor,
-            onBlock: onBlock,
+            onBlock: onBlock, crowds: crowds,
             reporting: { RunReport(await run($0)) })
     }
 }

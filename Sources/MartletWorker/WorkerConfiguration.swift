@@ -38,6 +38,8 @@ package struct WorkerConfiguration: Sendable {
     package var redaction: Redaction
     /// At most this many jobs at a time of ``Suspicion/grave`` suspicion, each in a process of its own: these take memory.
     package var suspects = ProcessInfo.processInfo.activeProcessorCount
+    /// So many short jobs begin whatever the threads do, others only when one has nothing to do: see ``Crowd``.
+    package var crowd = Crowd.least
 
     package init(
         name: String? = nil, version: String = "unknown", queues: [String]? = nil, concurrency: Int = 10,

@@ -39,6 +39,23 @@ import Testing
         }
     }
 
+    @Test func `a job that brings the question for the schema along is enqueued only where it is the known one`()
+        async throws
+    {
+        try await withPostgresSchema(migrate: false) { schema in
+            let job = try NewJob(kind: "work")
+            #expect(try PostgresStore.enqueueAtOnce(job, schema.options) == nil)
+            let latest = try await PostgresStore.migrate(schema.options).latest
+            let id = try #require(try PostgresStore.enqueueAtOnce(job, schema.options))
+            #expect(try schema.psql("select position from job") == "\(id)")
+            try schema.psql("insert into migration (version, name, serves) values (\(latest + 1), 'more', \(latest))")
+            #expect(try PostgresStore.enqueueAtOnce(job, schema.options) == nil)
+            try schema.psql("delete from migration")
+            #expect(try PostgresStore.enqueueAtOnce(job, schema.options) == nil)
+            #expect(try schema.psql("select count(*) from job") == "1")
+        }
+    }
+
     @Test(.timeLimit(.minutes(2)))
     func `everything works in a schema whose name needs quotes`() async throws {
         try await withPostgresSchema("Mar \"t'l$$\\et") { schema in

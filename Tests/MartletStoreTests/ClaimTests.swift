@@ -150,6 +150,34 @@ import Testing
     }
 
     @Test(arguments: Engine.allCases)
+    func `long args among short ones, and what only some jobs have, stay with their jobs`(_ engine: Engine) async throws {
+        try await withStore(engine) { fixture in
+            let long = Limits.leaseBytes / Limits.leaseJobs + 1
+            let jobs = try (0..<300).map { number in
+                try NewJob(
+                    kind: number < 200 ? "work" : "plain",
+                    args: JSONText(validating: "\"\(number)\(String(repeating: "x", count: number % 7 == 3 ? long : 1))\""),
+                    maxAttempts: number < 200 && number % 5 == 0 ? number + 1 : nil,
+                    timeout: number < 200 && number % 3 == 0 ? .seconds(number + 1) : nil)
+            }
+            let ids = try await fixture.store.enqueue(jobs)
+            let worker = try await fixture.worker(kinds: ["work", "plain"])
+            // Under the largest limit args as long could be too much together, under the first they could not.
+            for (kind, limits, expected) in [
+                ("work", [100, Limits.leaseJobs], 0..<200), ("plain", [Limits.leaseJobs], 200..<300),
+            ] {
+                var leased: [LeasedJob] = []
+                for limit in limits { leased += try await fixture.claim(worker, kind, limit: limit).flatMap(\.jobs) }
+                #expect(leased.map(\.id) == Array(ids[expected]))
+                #expect(leased.map(\.args) == jobs[expected].map(\.args))
+                #expect(leased.map(\.maxAttempts) == jobs[expected].map(\.maxAttempts))
+                #expect(leased.map(\.timeout) == jobs[expected].map(\.timeout))
+                #expect(leased.allSatisfy { $0.attempt == 1 && $0.crashes == 0 })
+            }
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
     func `a long run of cancelled jobs is left behind a piece at a time`(_ engine: Engine) async throws {
         try await withStore(engine) { fixture in
             for _ in 0..<5 { try await fixture.enqueue(count: 10_000) }

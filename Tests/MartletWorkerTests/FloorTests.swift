@@ -94,6 +94,35 @@ import Testing
         floor.close()
     }
 
+    /// Nobody watches this floor, so a job that is forgotten while all threads have nothing to do is never begun.
+    @Test(arguments: 1...8)
+    func `none of the jobs that wait for a thread without work is forgotten`(crowd: Int) async throws {
+        let total = 20_000
+        let ended = Atomic(0)
+        let isOver = Signal()
+        let handler = Handler(
+            kind: "k0",
+            run: { call in
+                switch call.index % 4 {
+                case 0: await Task.yield()
+                case 1:
+                    do { try await Task.sleep(for: .microseconds(call.index % 500)) } catch { Issue.record(error) }
+                case 2: await Task.detached {}.value
+                default: break
+                }
+                if ended.add(1, ordering: .relaxed).newValue == total { isOver.raise() }
+                return .completed(result: nil)
+            })
+        var configuration = WorkerConfiguration.quick
+        configuration.concurrency = 300
+        configuration.crowd = crowd
+        let floor = floor([handler], configuration)
+        try give((0..<5).map { chunk(Int64($0 + 1), jobs: total / 5).lease }, to: floor)
+        #expect(await isOver.wait(atMost: .seconds(60)))
+        try await eventually("all runners end") { floor.isEmpty }
+        floor.close()
+    }
+
     @Test func `a hint is passed on once what it is mostly about has been looked for`() async throws {
         let floor = floor([Handler(kind: "work", run: done)])
         floor.registered(WorkerID(rawValue: 1), at: .now)

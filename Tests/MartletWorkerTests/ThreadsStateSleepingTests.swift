@@ -41,7 +41,7 @@ import Testing
                 brought[thread.number] = sleeps.map {
                     ThreadsState.Piece(job: captor.job, slot: slot, since: $0.due)
                 }
-            case .park, .end: break
+            case .call, .park, .end: break
             }
             return Turn(Done(step), Seen(action))
         }
@@ -52,6 +52,8 @@ import Testing
             #expect(next(thread, at: now).done == .runs)
             return thread
         }
+
+        func whenIdle() -> Bool { state.whenIdle {} }
 
         func resign(_ thread: ParkedThread) -> Bool { state.resign(thread) }
 
@@ -74,7 +76,7 @@ import Testing
     }
 
     private enum Done: Equatable {
-        case runs, ends
+        case runs, calls, ends
         case fires(Int)
         case parks(until: Moment?)
 
@@ -83,6 +85,7 @@ import Testing
                 switch step {
                 case .run: .runs
                 case .fire(let sleeps): .fires(sleeps.count)
+                case .call: .calls
                 case .park(let until): .parks(until: until)
                 case .end: .ends
                 }
@@ -139,6 +142,57 @@ import Testing
         #expect(pool.resign(keeper))
         #expect(pool.next(keeper, at: 5) == Turn(.fires(1), .wakes(busy)), "now another one keeps time")
         #expect(pool.next(busy, at: 5).done == .parks(until: at(10)))
+    }
+
+    @Test func `a thread that finds nothing to do says so once, before it waits`() throws {
+        let pool = Pool(width: 1)
+        let thread = try pool.running(at: 0)
+        #expect(pool.whenIdle())
+        _ = pool.submit(at: 1)
+        _ = pool.sleep(until: 2)
+        #expect(pool.next(thread, at: 3).done == .runs, "a piece waits")
+        #expect(pool.next(thread, at: 3).done == .fires(1), "a sleep is over")
+        #expect(pool.next(thread, hasBrought: true, at: 3).done == .runs)
+        _ = pool.sleep(until: 10)
+        #expect(pool.next(thread, at: 4).done == .calls, "what sleeps is nothing to do")
+        #expect(pool.next(thread, at: 4).done == .parks(until: at(10)))
+    }
+
+    @Test func `whoever asks while a thread has nothing to do is told at once`() throws {
+        let pool = Pool(width: 2)
+        #expect(!pool.whenIdle(), "none has begun")
+        let first = try pool.running(at: 0)
+        #expect(!pool.whenIdle(), "there may be another one")
+        let second = try pool.running(at: 0)
+        #expect(pool.next(second, at: 1).done == .parks(until: nil))
+        #expect(!pool.whenIdle())
+        #expect(pool.submit(at: 2) == .wakes(second))
+        #expect(pool.whenIdle(), "it is on its way to a piece")
+        #expect(pool.next(first, at: 2).done == .runs)
+        #expect(pool.next(second, at: 2).done == .calls, "another one was there first")
+        #expect(pool.next(second, at: 2).done == .parks(until: nil))
+    }
+
+    @Test func `a thread that is one too many says so before it ends`() throws {
+        let pool = Pool(width: 1, reserve: 1)
+        let first = try pool.running(at: 0)
+        _ = pool.submit(at: 0)
+        let second = try #require(pool.look(at: 1_000).1.compactMap(\.started).first)
+        #expect(pool.next(second, at: 1_000).done == .runs)
+        #expect(pool.next(first, at: 1_001).done == .parks(until: nil))
+        _ = pool.look(at: 1_001)
+        #expect(pool.whenIdle())
+        #expect(pool.next(second, at: 1_002).done == .calls)
+        #expect(pool.next(second, at: 1_002).done == .ends)
+    }
+
+    @Test func `nobody is told of a pool that was closed`() throws {
+        let pool = Pool(width: 1)
+        let thread = try pool.running(at: 0)
+        #expect(pool.whenIdle())
+        _ = pool.close()
+        #expect(pool.whenIdle())
+        #expect(pool.next(thread, at: 1).done == .ends)
     }
 
     @Test func `a keeper that gets a piece is followed by another`() throws {
@@ -270,6 +324,8 @@ import Testing
         var asking: [ParkedThread] = []
         var busy: [(thread: ParkedThread, until: Int64)] = []
         var keeper: (thread: ParkedThread, until: Moment)?
+        /// Somebody wants to know when a thread has nothing to do.
+        var isAsked = false
         func act(_ seen: Seen) {
             switch seen {
             case .nothing: break
@@ -311,15 +367,24 @@ import Testing
                         ran += 1
                         busy.append((thread, now + .random(in: 0...5, using: &random)))
                         break asked
+                    case .calls:
+                        #expect(isAsked)
+                        isAsked = false
                     case .parks(let until):
+                        #expect(!isAsked, "who wants to know is told before a thread waits")
                         if let until { keeper = (thread, until) }
                         break asked
                     case .ends: Issue.record("none is too many")
                     }
                 }
             }
+            if !isAsked, Int.random(in: 0..<10, using: &random) == 0 {
+                isAsked = pool.whenIdle()
+                #expect(isAsked == (busy.count == width))
+            }
             if fired < dues.count(where: { $0 <= now }) || ran < submitted { #expect(busy.count == width) }
         }
         #expect(fired == dues.count && ran == submitted, "each once")
+        #expect(!isAsked)
     }
 }

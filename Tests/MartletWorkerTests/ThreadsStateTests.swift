@@ -45,7 +45,7 @@ import Testing
                     return
                 }
                 switch state.next(for: thread, now: at(2_001 + turn)).step {
-                case .run, .fire: Issue.record("there was one piece")
+                case .run, .fire, .call: Issue.record("there was one piece")
                 case .park, .end: break
                 }
             }
@@ -70,6 +70,7 @@ import Testing
             case .end: left += 1
             case .run: break
             case .fire: Issue.record("nothing sleeps")
+            case .call: Issue.record("nobody asked")
             case .park: Issue.record("two pieces wait")
             }
         }

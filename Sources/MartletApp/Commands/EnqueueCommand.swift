@@ -4,8 +4,9 @@ import MartletStore
 import MartletWorker
 
 struct EnqueueCommand: Command {
+    static let name = "enqueue"
     static let configuration = CommandConfiguration(
-        commandName: "enqueue",
+        commandName: name,
         // See App.enqueue(_:). Keeps the parser from trying first whether somebody asks for completions.
         _superCommandName: "martlet",
         abstract: "Bring one job, or a file of them.",
@@ -44,16 +45,15 @@ struct EnqueueCommand: Command {
         try checkSources()
         if source.from != nil { return try await importFile(console) }
         let job = try newJob(console)
-        return try await database.withStore(console, .creating) { store in
-            for id in try await store.enqueue([job]) {
-                if format.json {
-                    try console.output.write(JSONWriter(enqueued: id, job))
-                } else {
-                    try console.output.write("\(id)\n")
-                }
-            }
-            return .done
+        let id = try await database.with(console) { url in
+            try await OpenStore.enqueue(job, url, created: { try console.say("created \(SafeText.line($0))") })
         }
+        if format.json {
+            try console.output.write(JSONWriter(enqueued: id, job))
+        } else {
+            try console.output.write("\(id)\n")
+        }
+        return .done
     }
 
     /// Args come from one place.

@@ -24,6 +24,31 @@ enum OpenStore {
         try await openEither(url, access, listening: listening, remark: remark, created: created)
     }
 
+    /// One job, by a program that does nothing else. On PostgreSQL in one request, and only where that enqueued nothing the long
+    /// way, which says why or mends it.
+    /// - Parameter created: told the path of a database that was not there before.
+    static func enqueue(_ job: NewJob, _ url: DatabaseURL, created: @escaping (String) throws -> Void) async throws -> JobID
+    {
+        switch url.located {
+        case .sqlite: break
+        case .postgres(let address):
+            do {
+                if let id = try PostgresStore.enqueueAtOnce(job, options(address)) { return id }
+            } catch {
+                throw Failure(error)
+            }
+        }
+        let store = try await open(url, .creating, created: created)
+        do {
+            let ids = try await store.enqueue([job])
+            await store.close()
+            return ids[0]
+        } catch {
+            await store.close()
+            throw error
+        }
+    }
+
     /// To measure it.
     static func bench(_ url: DatabaseURL) async throws -> any BenchStore { try await openEither(url, .existing) }
 

@@ -12,7 +12,8 @@ struct Database: Sendable {
     /// Deadlocks and serialization failures undo everything, so the same again is right; each loser lets somebody win.
     private static let attempts = 5
 
-    init(_ options: PostgresOptions, for purpose: Place.Purpose = .work) throws(StoreError) {
+    /// - Parameter isBrief: for a single request: nothing is kept in the session for another one, and so nobody asks whose it is.
+    init(_ options: PostgresOptions, for purpose: Place.Purpose = .work, isBrief: Bool = false) throws(StoreError) {
         let place: Place
         do throws(PQError) {
             var settings = try PQOptions(options.url)
@@ -20,6 +21,7 @@ struct Database: Sendable {
             settings.dedicated = [.heartbeat]
             settings.oldestServer = (130_000, "which knows 64-bit transaction ids")
             settings.within = options.within
+            if isBrief { settings.pooler = .transaction }
             place = Place(shown: settings.conninfo.shown, schema: options.schema, purpose: purpose)
             client = PQClient(settings)
         } catch {
@@ -101,6 +103,17 @@ struct Database: Sendable {
             return try client.runBlocking(statement, parameters, patience: patience, lane: .heartbeat)
         } catch {
             throw StoreError(error, place)
+        }
+    }
+
+    /// For a program that has nothing else to do.
+    /// - Returns: nil when the server refused; it had no effect then.
+    func tryBlocking(_ statement: Statement, _ parameters: [Value]) throws(StoreError) -> Rows? {
+        do throws(PQError) {
+            return try client.runBlocking(statement, parameters, patience: patience)
+        } catch {
+            guard error.code == .server else { throw StoreError(error, place) }
+            return nil
         }
     }
 

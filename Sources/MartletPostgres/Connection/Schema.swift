@@ -10,6 +10,8 @@ enum Schema {
             sql: $0.sql.map { String(decoding: $0, as: UTF8.self) }.joined())
     }
 
+    static var latest: Int { migrations.last?.version ?? 0 }
+
     /// Raised by a step that somebody else has carried out meanwhile.
     private static let alreadyDone = "MT001"
     private static let noTable = "42P01"

@@ -16,8 +16,12 @@ final class Enqueue: Sendable {
     /// Enough for any queue; who has more asks again now and then.
     private static let mostKnown = 10_000
 
+    private static func call(_ place: Place) -> String {
+        "select \(place.quoted).enqueue_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+    }
+
     init(_ place: Place) {
-        statement = Statement("select \(place.quoted).enqueue_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+        statement = Statement(Self.call(place))
         makeLanes = Statement("select \(place.quoted).make_lanes($1, $2, $3)")
     }
 
@@ -28,6 +32,18 @@ final class Enqueue: Sendable {
         let rows = try await database.run(statement, Self.parameters(jobs, keys, lanes))
         if jobs.count == 1 { remember(keys) }
         return rows.int8s(0, 0).map { JobID(rawValue: $0) }
+    }
+
+    /// One job, in one round trip with the question whether the schema is the one that this program is made for.
+    /// - Returns: nil when it is another one, or the server refused for whatever reason: nothing is enqueued then.
+    static func atOnce(_ job: NewJob, _ database: Database) throws(StoreError) -> JobID? {
+        let place = database.place
+        let version = "(select version from \(place.quoted).migration order by version desc limit 1)"
+        let (keys, lanes) = lanes(of: [job])
+        let rows = try database.tryBlocking(
+            .once("\(call(place)) where \(version) = \(Schema.latest)"), parameters([job], keys, lanes))
+        guard let rows, rows.count == 1 else { return nil }
+        return rows.int8s(0, 0).first.map { JobID(rawValue: $0) }
     }
 
     /// Makes the lanes that are new to this process.

@@ -53,6 +53,8 @@ struct IntakeState {
         /// Variable: a kind's own limit may be found while it runs.
         var limit: Int
         var cost = Cost()
+        /// See ``Handler/crowds``.
+        var crowds = false
         /// Slots that hold jobs of the kind.
         var slots = 0
         /// Of those, the ones whose job has outlasted the horizon.
@@ -93,6 +95,7 @@ struct IntakeState {
     private let concurrency: Int
     private let poll: Duration
     private var kinds: [Kind]
+    private var crowd: Crowd
     private var suspects: [Suspicion: Suspects] = [:]
     private var inFlight: Question?
     /// How many jobs it asked for.
@@ -109,15 +112,23 @@ struct IntakeState {
     /// Looks for dead workers that are under way: their jobs may appear in the log at any moment.
     private var recoveries = 0
 
-    /// - Parameter suspects: how many jobs of grave suspicion at a time.
-    init(concurrency: Int, limits: [Int?], suspects: Int = 1, poll: Duration, drain: Bool) {
+    /// - Parameters:
+    ///   - suspects: how many jobs of grave suspicion at a time.
+    ///   - crowding: kinds that are held back by a crowd.
+    ///   - crowd: the least that one is.
+    init(
+        concurrency: Int, limits: [Int?], suspects: Int = 1, crowding: [Int] = [], crowd: Int = Crowd.least, poll: Duration,
+        drain: Bool
+    ) {
         for suspicion in Suspicion.allCases {
             let limit = suspicion.limit(concurrency: concurrency, alone: suspects)
             self.suspects[suspicion] = limit.map { Suspects(limit: $0) }
         }
         self.concurrency = concurrency
         self.poll = poll
+        self.crowd = Crowd(least: crowd, most: concurrency)
         kinds = limits.map { Kind(limit: min($0 ?? concurrency, concurrency)) }
+        for kind in crowding { kinds[kind].crowds = true }
         self.drain = drain ? .working : .off
     }
 
@@ -291,6 +302,35 @@ struct IntakeState {
 
     /// How many jobs a runner may take of a kind now; zero: none.
     func share(_ kind: Int, _ suspicion: Suspicion = .none) -> Int {
+        isCrowd(for: kind, suspicion) ? 0 : room(kind, suspicion)
+    }
+
+    /// Whether such jobs wait for nothing but a thread without work.
+    func holdsBack(_ kind: Int, _ suspicion: Suspicion = .none) -> Bool {
+        isCrowd(for: kind, suspicion) && room(kind, suspicion) > 0
+    }
+
+    private func isCrowd(for kind: Int, _ suspicion: Suspicion) -> Bool {
+        kinds[kind].crowds && kinds[kind].cost.isFast && suspects[suspicion] == nil && isCrowd
+    }
+
+    /// Whether as many short jobs are under way as there should be while all threads have work.
+    var isCrowd: Bool { underWay >= crowd.limit }
+
+    /// What has outlasted the horizon is no longer short, and may never end.
+    private var underWay: Int {
+        kinds.reduce(0) { $0 + ($1.crowds && $1.cost.isFast ? $1.slots - $1.overdue : 0) }
+    }
+
+    /// A thread has nothing to do while jobs are held back.
+    mutating func idle() { crowd.idle(underWay: underWay) }
+
+    mutating func look(lag: Duration) { crowd.look(lag: lag) }
+
+    /// The kind's jobs run on threads of their own from now on.
+    mutating func moved(_ kind: Int) { kinds[kind].crowds = false }
+
+    private func room(_ kind: Int, _ suspicion: Suspicion) -> Int {
         let state = kinds[kind]
         guard state.slots < state.limit, kinds.reduce(0, { $0 + $1.slots }) < concurrency else { return 0 }
         guard suspicion != .none, let suspects = suspects[suspicion] else { return state.cost.helping }

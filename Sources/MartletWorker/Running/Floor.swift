@@ -163,7 +163,7 @@ final class Floor: Sendable {
         let blocking = pools.blocking.look(now: now)
         canceller.look(now: now)
         let (aftermath, blocks, lost, pulse, isEmpty) = state.withLock { state in
-            let aftermath = state.watch(now: now)
+            let aftermath = state.watch(lag: coroutines.lag, now: now)
             state.vitals.saw(lag: coroutines.lag)
             let blocks = state.held(coroutines.holds, now: now)
             let lost = state.lost(coroutines: coroutines.holds, blocking: blocking.holds)
@@ -251,19 +251,33 @@ final class Floor: Sendable {
             herald.tell(.abandoned(kind: chunk.lease.kind, id: chunk.lease.jobs[index].id, lease: chunk.lease.id))
         }
         for slot in aftermath.start where !slot.start(Runner(floor: self, slot: slot)) { canceller.cancel([slot]) }
-        let (isHungry, isEmpty) = state.withLock { ($0.intake.isHungry(now: .now), $0.entries.isEmpty) }
-        if isHungry { hungry.raise() }
-        if isEmpty { emptied.raise() }
-    }
-
-    /// - Returns: what the runner does next; nil: it ends.
-    func again(_ slot: Slot, jobs: Int, total: Duration, now: Moment) -> Work? {
-        let (work, isHungry, isEmpty) = state.withLock { state in
-            let work = state.again(slot, jobs: jobs, total: total)
-            return (work, state.intake.isHungry(now: now), state.entries.isEmpty)
+        let (isHungry, isEmpty, holds) = state.withLock {
+            ($0.intake.isHungry(now: .now), $0.entries.isEmpty, $0.begunHolding())
         }
         if isHungry { hungry.raise() }
         if isEmpty { emptied.raise() }
+        if holds { hold() }
+    }
+
+    /// Jobs are held back until a thread has nothing to do. None of them is forgotten: whoever finds that some are held, under
+    /// the floor's lock, comes here, and the threads' lock decides whether one of them has nothing to do already, or will find
+    /// what is left here before it waits.
+    private func hold() {
+        if !pools.coroutines.whenIdle({ [self] in idle() }) { idle() }
+    }
+
+    /// As each time at least one job begins, this comes to an end where no thread finds work.
+    private func idle() { carryOut(state.withLock { $0.idle() }) }
+
+    /// - Returns: what the runner does next; nil: it ends.
+    func again(_ slot: Slot, jobs: Int, total: Duration, now: Moment) -> Work? {
+        let (work, isHungry, isEmpty, holds) = state.withLock { state in
+            let work = state.again(slot, jobs: jobs, total: total)
+            return (work, state.intake.isHungry(now: now), state.entries.isEmpty, state.begunHolding())
+        }
+        if isHungry { hungry.raise() }
+        if isEmpty { emptied.raise() }
+        if holds { hold() }
         return work
     }
 

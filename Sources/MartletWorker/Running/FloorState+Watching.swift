@@ -7,8 +7,10 @@ extension FloorState {
     /// Jobs in a slot behind one that already took this long go to other slots, and endings there to the settler.
     static let holdUp: Duration = .milliseconds(5)
 
-    mutating func watch(now: Moment) -> Aftermath {
+    /// - Parameter lag: of the threads for coroutines.
+    mutating func watch(lag: Duration = .zero, now: Moment) -> Aftermath {
         var aftermath = Aftermath()
+        intake.look(lag: lag)
         for number in fresh { look(number, now: now, &aftermath) }
         while let number = alarms.popDue(now: now) { look(number, now: now, &aftermath) }
         let counts = intake
@@ -63,7 +65,9 @@ extension FloorState {
                 slot.holds(since: hold.since).map { (slot.work.chunk.lease.jobs[$0.index].id, $0.since) }
             }
             guard let (job, since) = run else { return nil }
-            return blocking.report(kind: entry.kind, job: job, since: since, now: now)
+            let report = blocking.report(kind: entry.kind, job: job, since: since, now: now)
+            if report?.moves ?? false { intake.moved(entry.kind) }
+            return report
         }
     }
 

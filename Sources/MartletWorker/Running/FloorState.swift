@@ -44,6 +44,8 @@ struct FloorState {
     /// Jobs of slight suspicion have just been put off, and none of the others begins before that is written: should one of
     /// them end the worker at once, it would be held against all.
     private(set) var isSparing = false
+    /// Jobs are held back by a crowd, and the threads have been asked to say when one of them has nothing to do.
+    var isHolding = false
     let pools: HandlerPools
     /// What all runs here have in common.
     private let surroundings: HandlerCall.Surroundings
@@ -67,7 +69,8 @@ struct FloorState {
             concurrency: configuration.concurrency,
             limits: handlers.map {
                 $0.most(of: configuration.concurrency, blockingThreads: configuration.blockingThreads)
-            }, suspects: configuration.suspects, poll: configuration.poll, drain: configuration.drain)
+            }, suspects: configuration.suspects, crowding: handlers.indices.filter { handlers[$0].crowds },
+            crowd: configuration.crowd, poll: configuration.poll, drain: configuration.drain)
         paces = Paces(
             handlers, concurrency: configuration.concurrency, blockingThreads: configuration.blockingThreads,
             processors: ProcessInfo.processInfo.activeProcessorCount, now: .now)

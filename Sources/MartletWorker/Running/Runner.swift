@@ -31,7 +31,13 @@ struct Runner {
             // Handlers that never suspend would keep the threads from others. What these do meanwhile is not this kind's cost,
             // so the next ones begin behind it; whoever was suspended in this turn has let others go first. It also brings the
             // runner to other threads, where the next ones need them.
-            if !wasSuspended || !slot.isInPlace { await Task.yield() }
+            var makesWay = !wasSuspended || !slot.isInPlace
+            while makesWay {
+                await Task.yield()
+                // A thread that is quicker than this one's suspension leaves the task here: a yield is a continuation, and that
+                // was resumed before anybody waited for it.
+                makesWay = !slot.isInPlace
+            }
             step = begin()
         }
     }

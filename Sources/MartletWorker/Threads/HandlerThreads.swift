@@ -56,6 +56,10 @@ final class HandlerThreads: Sendable {
         act(state.withLock { $0.submit(job, due: due) })
     }
 
+    /// - Parameter call: is called once, by the first thread that finds nothing to do, before it waits.
+    /// - Returns: false when one has nothing to do already: then it is not called.
+    func whenIdle(_ call: @escaping @Sendable () -> Void) -> Bool { state.withLock { $0.whenIdle(call) } }
+
     /// Looks for held threads, and puts others in their place.
     func look(now: Moment) -> Findings {
         let (findings, actions) = state.withLock { $0.look(now: now) }
@@ -100,6 +104,7 @@ final class HandlerThreads: Sendable {
             case .fire(let sleeps):
                 runs.fire(sleeps)
                 hasFired = true
+            case .call(let call): call()
             case .park(nil): thread.wait()
             case .park(let until?):
                 // Whoever took the thread for woken gives it the signal.

@@ -28,6 +28,8 @@ struct ThreadsState {
         case run(Piece)
         /// Ends of sleeps. Each brings the piece with which its task goes on, and does nothing else.
         case fire([Sleeps.Sleep])
+        /// Somebody wants to know that there is nothing to do.
+        case call(@Sendable () -> Void)
         /// Until woken, or until then.
         case park(until: Moment?)
         case end
@@ -53,6 +55,8 @@ struct ThreadsState {
     private var holds: [HandlerThreads.Hold?] = []
     private var freeNumbers: [Int] = []
     private var isClosed = false
+    /// For the first thread that finds nothing to do.
+    private var idleCall: (@Sendable () -> Void)?
     /// The next call of ``rang(_:now:)``.
     private var alarm: Moment?
 
@@ -73,6 +77,15 @@ struct ThreadsState {
     mutating func submit(_ job: UnownedJob, due: Moment) -> Action {
         sleeps.add(job, due: due)
         return keepTime()
+    }
+
+    /// - Returns: false when a thread has nothing to do now, or would be begun for the next piece.
+    mutating func whenIdle(_ call: @escaping @Sendable () -> Void) -> Bool {
+        // Nothing begins any more.
+        guard !isClosed else { return true }
+        guard active >= allowed || !queue.isEmpty else { return false }
+        idleCall = call
+        return true
     }
 
     /// Those that do not sleep. There may be more threads than are allowed by now: those sleep until they are wanted.
@@ -120,6 +133,11 @@ struct ThreadsState {
             queue.prepend(contentsOf: fired)
         }
         let due = sleeps.first.flatMap { $0 <= now ? $0 : nil }
+        if let call = idleCall, queue.isEmpty, due == nil {
+            idleCall = nil
+            holds[thread.number] = nil
+            return (.call(call), keepTime())
+        }
         // One of too many may end if others are left that look for what waits, or if nothing does.
         if active > allowed || threads > allowed && queue.first == nil && due == nil {
             return (leave(thread), keepTime())
@@ -167,6 +185,7 @@ struct ThreadsState {
     /// goes on.
     mutating func close() -> [Action] {
         isClosed = true
+        idleCall = nil
         var actions = parked.map(Action.wake)
         parked = []
         if let keeper { actions.append(.wake(keeper.thread)) }

@@ -40,6 +40,33 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: session.database))
     }
 
+    @Test(arguments: [
+        ["resize"], ["resize", "[1, -2]", "--json"], ["--queue", "images", "resize", "{}"],
+        [
+            "k", "--args-file", "a.json", "--queue", "q", "--priority", "2", "--in", "5m", "--at", "2026", "--expires-in",
+            "1h",
+            "--expires-at", "2027", "--max-attempts", "3", "--timeout", "9s", "--max-args-bytes", "7", "--database", "a.db",
+            "--schema", "s",
+        ],
+    ])
+    func `what is read without the parser is what the parser would read`(_ arguments: [String]) throws {
+        let plain = try #require(EnqueueCommand.plain(arguments[...]))
+        let parsed = try #require(try EnqueueCommand.parsed(arguments))
+        #expect("\(plain)" == "\(parsed)")
+        for value in arguments where !value.hasPrefix("--") { #expect("\(plain)".contains(value)) }
+    }
+
+    @Test(arguments: [
+        [], ["a", "b", "c"], ["--json"], ["k", "--help"], ["k", "-h"], ["k", "--queue"],
+        ["k", "--queue", "a", "--queue", "b"],
+        ["k", "--queue=a"], ["k", "--quue", "a"], ["k", "--priority", "-1"], ["k", "--json", "--json"], ["k", "-1"],
+        ["--", "k"],
+        ["k", "--from", "a"], ["k", "--csv"], ["k", "--version"],
+    ])
+    func `whatever is not plain is left to the parser`(_ arguments: [String]) {
+        #expect(EnqueueCommand.plain(arguments[...]) == nil)
+    }
+
     @Test func `what the options say is what the job has`() async throws {
         let result = try await session.run(
             "enqueue", "resize", #"{"n": 1.50}"#, "--queue", "images", "--priority", "2", "--in", "1h", "--max-attempts",
