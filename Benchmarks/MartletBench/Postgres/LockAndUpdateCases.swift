@@ -57,7 +57,7 @@ extension LockAndUpdate {
     }
 
     private static func report(_ bench: Bench, _ rates: Rates, _ form: Form) {
-        bench.report("drain of 1 M waiting no-op jobs, beside \(form.rawValue)", "jobs/s", rates.worker)
+        bench.report("drain of 1 M waiting no-op jobs, beside the table \(form.rawValue)", "jobs/s", rates.worker)
         for (clients, chunk) in floors {
             let name = title(clients, chunk)
             bench.report("raw claim and settle, \(name)", "jobs/s", rates.functions[name]!)
