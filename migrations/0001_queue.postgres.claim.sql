@@ -337,7 +337,8 @@ begin
     v_void := set_config('martlet.has_planned', 'yes', false);
   end if;
   -- Claims of thousands use some megabytes, which glibc gives back to the system after each, to be asked for, mapped and zeroed
-  -- anew: a third of their time. Once a piece of two megabytes has been freed, it keeps up to four.
+  -- anew: a third of their time. Once a piece of two megabytes has been freed, it keeps up to four. (The
+  -- number is a variable so that nobody works it out when the statement is planned.)
   if p_limit >= 1000 and current_setting('martlet.has_room', true) is distinct from 'yes' then
     v_n := 256;
     v_n := octet_length(repeat(repeat(' ', 8192), v_n));

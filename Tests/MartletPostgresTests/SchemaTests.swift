@@ -48,11 +48,37 @@ import Testing
             let latest = try await PostgresStore.migrate(schema.options).latest
             let id = try #require(try PostgresStore.enqueueAtOnce(job, schema.options))
             #expect(try schema.psql("select position from job") == "\(id)")
-            try schema.psql("insert into migration (version, name, serves) values (\(latest + 1), 'more', \(latest))")
+            func step(serving serves: Int) throws {
+                try schema.psql(
+                    """
+                    delete from migration where version > \(latest);
+                    insert into migration (version, name, serves) values (\(latest + 1), 'more', \(serves))
+                    """)
+            }
+            try step(serving: latest)
+            #expect(try PostgresStore.enqueueAtOnce(job, schema.options) != nil, "a newer one that serves this program, too")
+            try step(serving: latest + 1)
             #expect(try PostgresStore.enqueueAtOnce(job, schema.options) == nil)
             try schema.psql("delete from migration")
             #expect(try PostgresStore.enqueueAtOnce(job, schema.options) == nil)
-            #expect(try schema.psql("select count(*) from job") == "1")
+            #expect(try schema.psql("select count(*) from job") == "2")
+        }
+    }
+
+    @Test func `a refusal that has nothing to do with the schema is told, and nothing is tried again`() async throws {
+        try await withPostgresSchema { schema in
+            try schema.psql(
+                """
+                create sequence tries;
+                create function refuse() returns trigger language plpgsql as
+                  $$begin perform nextval('\(schema.quoted).tries'); raise 'no' using errcode = 'disk_full'; end$$;
+                create trigger refuse before insert on lane for each row execute function refuse()
+                """)
+            #expect(throws: StoreError.self) {
+                try PostgresStore.enqueueAtOnce(try NewJob(kind: "work"), schema.options)
+            }
+            #expect(try schema.psql("select last_value from tries") == "1")
+            #expect(try schema.psql("select is_called from tries") == "t")
         }
     }
 

@@ -69,6 +69,21 @@ import Testing
         #expect(intake(.milliseconds(51), slots: 50, crowd: 4).share(0) == 1, "a kind that takes long")
     }
 
+    @Test func `each kind has its share, however many of another are under way`() {
+        var intake = IntakeState(
+            concurrency: 100, limits: [nil, 50], crowding: [0, 1], crowd: 8, poll: .seconds(1), drain: false)
+        for kind in 0...1 { intake.measured(kind, jobs: 1, total: .milliseconds(1)) }
+        intake.buffered(0, 40)
+        for _ in 0..<40 { intake.took(0, jobs: 1) }
+        for _ in 0..<4 {
+            #expect(intake.share(0) == 0 && intake.holdsBack(0))
+            #expect(intake.share(1) == 1 && !intake.holdsBack(1))
+            intake.buffered(1, 1)
+            intake.took(1, jobs: 1)
+        }
+        #expect(intake.share(1) == 0 && intake.holdsBack(1))
+    }
+
     @Test func `what waits for a place is not held back by the crowd`() {
         let full = intake(.milliseconds(1), slots: 100, crowd: 4)
         #expect(full.share(0) == 0 && !full.holdsBack(0))

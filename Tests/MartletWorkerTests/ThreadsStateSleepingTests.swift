@@ -173,6 +173,23 @@ import Testing
         #expect(pool.next(second, at: 2).done == .parks(until: nil))
     }
 
+    @Test func `whoever asks is told of threads that sleep, though one is on its way to a piece`() throws {
+        let pool = Pool(width: 2)
+        let threads = try (0..<2).map { _ in try pool.running(at: 0) }
+        for thread in threads { #expect(pool.next(thread, at: 1).done == .parks(until: nil)) }
+        #expect(pool.submit(at: 2) == .wakes(threads[1]))
+        #expect(!pool.whenIdle())
+    }
+
+    @Test func `a thread that is allowed later, and has nothing to do, says so`() throws {
+        let pool = Pool(width: 1, reserve: 1)
+        let first = try pool.running(at: 0)
+        #expect(pool.whenIdle())
+        let second = try #require(pool.look(at: 1_000).1.compactMap(\.started).first)
+        #expect(pool.next(second, at: 1_000).done == .calls)
+        #expect(pool.next(first, at: 1_001).done == .parks(until: nil))
+    }
+
     @Test func `a thread that is one too many says so before it ends`() throws {
         let pool = Pool(width: 1, reserve: 1)
         let first = try pool.running(at: 0)

@@ -106,13 +106,20 @@ struct Database: Sendable {
         }
     }
 
+    /// What a schema that is not ours, or is not ours to use, answers; and what another try may cure.
+    private static func isOfSchema(_ state: String) -> Bool {
+        ["42P01", "42703", "42883", "42501", "3F000"].contains(state) || state.hasPrefix("40")
+    }
+
     /// For a program that has nothing else to do.
-    /// - Returns: nil when the server refused; it had no effect then.
+    /// - Returns: nil when the server refused for what has to do with the schema; it had no effect then.
     func tryBlocking(_ statement: Statement, _ parameters: [Value]) throws(StoreError) -> Rows? {
         do throws(PQError) {
             return try client.runBlocking(statement, parameters, patience: patience)
         } catch {
-            guard error.code == .server else { throw StoreError(error, place) }
+            guard error.code == .server, let state = error.sqlState, Self.isOfSchema(state) else {
+                throw StoreError(error, place)
+            }
             return nil
         }
     }

@@ -35,13 +35,14 @@ final class Enqueue: Sendable {
     }
 
     /// One job, in one round trip with the question whether the schema is the one that this program is made for.
-    /// - Returns: nil when it is another one, or the server refused for whatever reason: nothing is enqueued then.
+    /// - Returns: nil when it is another one, or the server refused for what has to do with that: nothing is enqueued then.
     static func atOnce(_ job: NewJob, _ database: Database) throws(StoreError) -> JobID? {
         let place = database.place
-        let version = "(select version from \(place.quoted).migration order by version desc limit 1)"
+        let known = "version >= \(Schema.latest) and serves <= \(Schema.latest)"
+        let isKnown = "(select \(known) from \(place.quoted).migration order by version desc limit 1)"
         let (keys, lanes) = lanes(of: [job])
         let rows = try database.tryBlocking(
-            .once("\(call(place)) where \(version) = \(Schema.latest)"), parameters([job], keys, lanes))
+            .once("\(call(place)) where \(isKnown)"), parameters([job], keys, lanes))
         guard let rows, rows.count == 1 else { return nil }
         return rows.int8s(0, 0).first.map { JobID(rawValue: $0) }
     }

@@ -209,7 +209,8 @@ struct IntakeState {
         let wants = kinds.indices.compactMap { index -> Plan.Want? in
             let kind = kinds[index]
             guard kind.cost.isFast else { return nil }
-            let target = kind.cost.jobs(within: Cost.horizon, slots: min(kind.limit - kind.overdue, slots))
+            let target = kind.cost.jobs(
+                within: Cost.horizon, slots: min(kind.limit - kind.overdue, kind.crowds ? crowd.limit : slots, slots))
             // Not more than two leases, and not before half of it is used up: whole chunks, not many small ones.
             let most = min(target, kind.most)
             guard kind.buffered <= most / 2 else { return nil }
@@ -305,13 +306,15 @@ struct IntakeState {
         isCrowd(for: kind, suspicion) ? 0 : room(kind, suspicion)
     }
 
-    /// Whether such jobs wait for nothing but a thread without work.
+    /// Whether such jobs wait for nothing but a thread without work, or for others of the crowd to end.
     func holdsBack(_ kind: Int, _ suspicion: Suspicion = .none) -> Bool {
         isCrowd(for: kind, suspicion) && room(kind, suspicion) > 0
     }
 
     private func isCrowd(for kind: Int, _ suspicion: Suspicion) -> Bool {
-        kinds[kind].crowds && kinds[kind].cost.isFast && suspects[suspicion] == nil && isCrowd
+        guard suspicion == .none, isCrowd else { return false }
+        let state = kinds[kind]
+        return state.crowds && state.cost.isFast && state.slots - state.overdue >= crowd.share(kinds.count(where: \.crowds))
     }
 
     /// Whether as many short jobs are under way as there should be while all threads have work.

@@ -15,11 +15,12 @@ import MartletCore
 ///   as many begin. Jobs that truly wait leave threads without work, and so they soon have the whole concurrency.
 /// - While the threads are behind, each look of the watch lowers the limit.
 ///
-/// Nobody starves: a job that has outlasted the horizon is no longer counted, so handlers that go from piece to piece without
+/// Nobody starves: each kind has a share of what may begin anyway, whatever others are under way. A job that has outlasted the horizon is no longer counted, so handlers that go from piece to piece without
 /// end make room for as many again with it, up to the concurrency. Kinds that are not known to be short are never held, nor
-/// is what the threads here do little for: see ``Handler/crowds``.
+/// is what the threads here do little for (see ``Handler/crowds``), nor suspects, who are few. How long a job takes is measured with
+/// what it waits for threads: of a kind whose first jobs come by the thousand and keep the threads for 50 ms each time, all begin.
 struct Crowd: Equatable {
-    /// At most these per processor begin whatever the threads do: with 256 on two processors, jobs of a millisecond leave none
+    /// So many per processor begin whatever the threads do: with 256 on two processors, jobs of a millisecond leave none
     /// of them idle, and all of it stays in their caches.
     static let perProcessor = 128
     /// Threads are behind when something has waited for one for so long.
@@ -38,6 +39,9 @@ struct Crowd: Equatable {
         self.most = most
         limit = self.least
     }
+
+    /// What each of so many kinds may always have under way.
+    func share(_ kinds: Int) -> Int { max(least / max(kinds, 1), 1) }
 
     /// A thread has nothing to do while so many are under way and others wait: more begin, and one at least.
     mutating func idle(underWay: Int) {

@@ -15,17 +15,14 @@ extension FloorState {
     /// A thread has nothing to do.
     mutating func idle() -> Aftermath {
         isHolding = false
+        if holdsBack { intake.idle() }
         var aftermath = Aftermath()
-        guard holdsBack else { return aftermath }
-        intake.idle()
         aftermath.start = fill()
         return aftermath
     }
 
     private var holdsBack: Bool {
         guard intake.isCrowd else { return false }
-        return buffer.entries.contains { work in
-            !(isSparing && work.suspicion == .slight) && intake.holdsBack(work.chunk.kind, work.suspicion)
-        }
+        return buffer.entries.contains { intake.holdsBack($0.chunk.kind, $0.suspicion) }
     }
 }

@@ -83,7 +83,8 @@ struct ThreadsState {
     mutating func whenIdle(_ call: @escaping @Sendable () -> Void) -> Bool {
         // Nothing begins any more.
         guard !isClosed else { return true }
-        guard active >= allowed || !queue.isEmpty else { return false }
+        // Each piece has its thread, or one that is on its way: who sleeps now is wanted by nobody.
+        guard active >= allowed else { return false }
         idleCall = call
         return true
     }
@@ -210,6 +211,8 @@ struct ThreadsState {
         var actions: [Action] = []
         let waiting = queue.count + (hasDue(now) ? 1 : 0)
         for _ in 0..<min(waiting, max(allowed - active, 0)) { actions.append(serve()) }
+        // One more is allowed by now, and has nothing to do.
+        if idleCall != nil, waiting == 0 { actions.append(serve()) }
         actions.append(keepTime())
         return (findings, actions)
     }
