@@ -29,7 +29,7 @@ def main():
     cases = {}
     for path in sys.argv[1:]:
         entries = json.loads(Path(path).read_text())["measurements"]
-        for case in {entry["case"] for entry in entries}:
+        for case in dict.fromkeys(entry["case"] for entry in entries):
             cases[case] = [entry for entry in entries if entry["case"] == case]
     print("| case | what | median | least … most | asked for |\n|---|---|---|---|---|")
     for case, entries in cases.items():

@@ -75,6 +75,8 @@ struct BenchOptions {
           --list       names the cases, or those of CASE, and runs none
           -h, --help   says this
 
+        Each case says what it took. All of them are about half an hour for each run, those with --minutes besides.
+
         A case that measures PostgreSQL starts a server of its own. What it starts and writes is gone when it ends, also when
         Ctrl-C ends it; results so far stay in FILE. The exit status is 0 also when a target was missed, 1 when a case could not
         be carried out, 64 when the command line is not understood.

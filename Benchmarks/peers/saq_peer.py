@@ -51,7 +51,8 @@ class Peer:
         return Worker(self.queue, [("nothing", nothing)], concurrency=CONCURRENCY, **options)
 
     async def drain(self, tally):
-        await self.worker(tally.run, burst=True, dequeue_timeout=0.5).start()
+        # A dequeue that finds nothing in that time ends it, also where the server was slow to answer; the time is not counted.
+        await self.worker(tally.run, burst=True, dequeue_timeout=3).start()
 
     async def work(self, tally):
         done = asyncio.Event()

@@ -127,7 +127,7 @@ def snapshot(page, plots):
         page.line(axes, line, 0 if is_ours else 3, linestyle="-" if is_held else ":")
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(FuncFormatter(short))
-    rate = "jobs enqueued and run per second" + (f", means of {step} s" if step > 1 else "")
+    rate = "jobs per second" + (f", means of {step} s" if step > 1 else "")
     title = "Another session holds a snapshot open from the start, or nobody does"
     page.dress(axes, title, "seconds", rate, where="below")
 
