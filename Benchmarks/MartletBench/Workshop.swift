@@ -47,14 +47,5 @@ enum Workshop {
 
 /// A directory of its own for one measurement, on the disk the bench was started on.
 func withDirectory<T>(_ body: (URL) async throws -> T) async throws -> T {
-    let directory = try Workshop.enter().appendingPathComponent(UUID().uuidString)
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    do {
-        let result = try await body(directory)
-        try FileManager.default.removeItem(at: directory)
-        return result
-    } catch {
-        try FileManager.default.removeItem(at: directory)
-        throw error
-    }
+    try await withTemporaryDirectory(in: Workshop.enter(), body)
 }

@@ -96,8 +96,10 @@ package struct AuditFailure: Error, CustomStringConvertible {
     package var description: String { "after the test: " + problems.joined(separator: "; ") }
 }
 
-package func withTemporaryDirectory<T>(_ body: (URL) async throws -> T) async throws -> T {
-    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("martlet-\(UUID().uuidString)")
+package func withTemporaryDirectory<T>(
+    in parent: URL = FileManager.default.temporaryDirectory, _ body: (URL) async throws -> T
+) async throws -> T {
+    let directory = parent.appendingPathComponent("martlet-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     do {
         let result = try await body(directory)
